@@ -1,0 +1,178 @@
+"""The front door: the commands, their options and their exit codes."""
+
+import os
+import sys
+
+if sys.path and not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
+    # `python -m hfcheck` puts the working folder first, and that may be a stranger's: a click.py in it would be run.
+    del sys.path[0]
+
+import traceback
+from collections.abc import Callable
+
+import click
+
+from hfcheck import __version__, config, engine, registry, reports
+from hfcheck.discovery import find
+from hfcheck.finding import Severity, visible
+from hfcheck.report import Report, RepositoryReport
+from hfcheck.rule import Rule
+
+SEVERITIES = click.Choice([severity.value for severity in Severity])
+
+
+class Usage(click.ClickException):
+    """A fault of the user: one line on stderr and exit code 2."""
+
+    exit_code = 2
+
+
+def _split(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def _outputs(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`--output sarif:hfcheck.sarif` as file to format."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, _, path = value.partition(":")
+        if name not in reports.FORMATS or not path:
+            raise click.BadParameter(f"{value!r} is not FORMAT:FILE with one of {', '.join(reports.FORMATS)}")
+        found[path] = name
+    return found
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Say what a loader would do with a model repository, why, and what to change.
+
+    Nothing from the repository is run, imported, unpickled or rendered.
+    """
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True))
+@click.option(
+    "--format", "format_", type=click.Choice(list(reports.FORMATS)), default="text", show_default=True, help="On stdout."
+)
+@click.option(
+    "--output", "outputs", multiple=True, metavar="FORMAT:FILE", callback=_outputs, help="Also write a report to a file."
+)
+@click.option("--select", multiple=True, metavar="ID,...", callback=_split, help="Run only these rules or families.")
+@click.option("--ignore", multiple=True, metavar="ID,...", callback=_split, help="Keep these out of the verdict.")
+@click.option("--fail-on", type=SEVERITIES, help="Fail from this severity on.  [default: error]")
+@click.option("--config", "settings_file", type=click.Path(exists=True, dir_okay=False), help="Take settings from here.")
+@click.option("--isolated", is_flag=True, help="Take no settings from any file: for repositories of other people.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash.")
+@click.pass_context
+def check(  # noqa: PLR0913 - one parameter for each option
+    context: click.Context,
+    paths: tuple[str, ...],
+    format_: str,
+    outputs: dict[str, str],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str | None,
+    settings_file: str | None,
+    *,
+    isolated: bool,
+    debug: bool,
+) -> None:
+    """Check model repositories: folders, folders of many, or files whose repository is meant (default: here).
+
+    Exit code 0: nothing at or above --fail-on; 1: findings; 2: usage or settings; 3: something could not be checked;
+    4: hfcheck or a plugin failed.
+    """
+    try:
+        rules = registry.load()
+        settings = _settings(settings_file, isolated=isolated)
+        settings = config.merged(
+            settings, select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
+        )
+        config.check_words((*settings.select, *settings.ignore), (*rules, *engine.OWN_RULES))
+    except (config.SettingsError, registry.RegistryError) as error:
+        raise Usage(visible(str(error))) from error
+    chosen = tuple(rule for rule in rules if settings.selects(rule))
+    repositories = _check_all(paths or (".",), chosen, settings, debug=debug)
+    all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
+    report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
+    for file, name in outputs.items():
+        _write(file, reports.FORMATS[name](report))
+    colour = format_ == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    render = reports.text.coloured if colour else reports.FORMATS[format_]
+    click.echo(render(report), nl=False, color=colour)
+    context.exit(report.exit_code)
+
+
+@main.command("rules")
+def list_rules() -> None:
+    """List the rules: id, name, severity."""
+    for rule in _all_rules():
+        click.echo(f"{rule.id}  {rule.severity.value:<7}  {rule.name}")
+
+
+@main.command()
+@click.argument("rule_id", metavar="ID")
+def explain(rule_id: str) -> None:
+    """Say what a rule finds, why it matters and how to put it right. ID is an id or a name."""
+    for rule in _all_rules():
+        if rule_id in {rule.id, rule.name}:
+            click.echo(reports.explain(rule), nl=False)
+            return
+    raise Usage(f"there is no rule {visible(rule_id)!r}: `hfcheck rules` lists them")
+
+
+def _all_rules() -> tuple[Rule, ...]:
+    try:
+        return tuple(sorted((*registry.load(), *engine.OWN_RULES), key=lambda rule: rule.id))
+    except registry.RegistryError as error:
+        raise Usage(visible(str(error))) from error
+
+
+def _settings(path: str | None, *, isolated: bool) -> config.Settings:
+    if isolated and path is None:
+        return config.Settings()
+    found = path or config.discover(os.getcwd())
+    return config.load(found) if found else config.Settings()
+
+
+def _check_all(
+    paths: tuple[str, ...], rules: tuple[Rule, ...], settings: config.Settings, *, debug: bool
+) -> tuple[RepositoryReport, ...]:
+    roots: dict[str, str] = {}
+    for path in paths:
+        found = find(path)
+        for root in found.roots:
+            roots.setdefault(os.path.realpath(root), root)
+        for link in found.not_followed:
+            click.echo(f"hfcheck: not followed: {visible(link)} (a link to a folder)", err=True)
+        if not found.roots:
+            click.echo(f"hfcheck: {visible(path)} belongs to no model repository", err=True)
+    on_crash = _traceback if debug else _one_line
+    return tuple(engine.check(root, root, rules, settings, on_crash) for root in sorted(roots.values()))
+
+
+def _one_line(rule: Rule, error: Exception) -> None:
+    click.echo(f"hfcheck: {rule.id} {rule.name} failed: {type(error).__name__}", err=True)
+
+
+def _traceback(rule: Rule, error: Exception) -> None:
+    _one_line(rule, error)
+    for line in traceback.format_exception(error):
+        for part in line.splitlines():
+            click.echo(f"  {visible(part)}", err=True)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise Usage(f"{visible(path)}: {error.strerror}") from error
+
+
+Render = Callable[[Report], str]
+
+if __name__ == "__main__":
+    main(prog_name="hfcheck")

@@ -1,0 +1,92 @@
+"""From a path of the command line to the model repositories that it stands for."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hfcheck.layout import STRONG_MARKERS, index_name, marks_a_repository
+from hfcheck.repository import MAX_DEPTH, NOT_CONTENT
+
+LEVELS = 3
+"""Folders that the search for the repository of a file goes up where no version control says where to stop."""
+
+PASSED_OVER = frozenset({*NOT_CONTENT, "node_modules", "__pycache__"})
+"""Folders that a search for repositories does not enter; inside a repository nothing is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Roots of repositories, in order, and links to folders that were not followed in the search."""
+
+    roots: tuple[str, ...]
+    not_followed: tuple[str, ...] = ()
+
+
+def find(path: str) -> Found:
+    """The repositories that `path` means: a repository, a folder that holds many, or a file of one.
+
+    A folder without any model below it is a repository of its own, so that something is said about it. A file that
+    belongs to none (a README at the top of a collection) leads nowhere.
+    """
+    if not os.path.isdir(path):
+        root = _root_of_file(path)
+        return Found((root,) if root else ())
+    links: list[str] = []
+    roots = tuple(_below(path, links))
+    return Found(roots or (path,), tuple(links))
+
+
+def _below(path: str, links: list[str]) -> Iterator[str]:
+    pending = [(path, 0)]
+    while pending:
+        folder, depth = pending.pop()
+        try:
+            with os.scandir(folder) as listing:
+                items = sorted(listing, key=lambda item: item.name, reverse=True)
+        except OSError:  # a repository that cannot be listed: the scan of it says so
+            yield folder
+            continue
+        if any(not item.is_dir(follow_symlinks=False) and marks_a_repository(item.name) for item in items):
+            yield folder
+            continue
+        if depth and any(item.name == "pyvenv.cfg" for item in items):
+            continue
+        for item in items:
+            if item.is_symlink() and item.is_dir():
+                links.append(item.path)
+            elif item.is_dir(follow_symlinks=False) and item.name not in PASSED_OVER and depth < MAX_DEPTH:
+                pending.append((item.path, depth + 1))
+
+
+def _root_of_file(path: str) -> str | None:
+    """The topmost folder around a file that looks like a model, within the work tree or a few levels."""
+    folder = os.path.dirname(path) or "."
+    marked = any(map(marks_a_repository, [os.path.basename(path), *_names(folder)]))
+    best = folder if marked else None
+    for _ in range(MAX_DEPTH if _in_work_tree(folder) else LEVELS):
+        names = _names(folder)
+        if any(name in STRONG_MARKERS or index_name(name) for name in names):
+            best = folder
+        parent = os.path.normpath(os.path.join(folder, os.pardir))
+        if ".git" in names or os.path.realpath(parent) == os.path.realpath(folder):
+            break
+        folder = parent
+    return best
+
+
+def _in_work_tree(folder: str) -> bool:
+    current = os.path.realpath(folder)
+    while True:
+        if os.path.lexists(os.path.join(current, ".git")):
+            return True
+        parent = os.path.dirname(current)
+        if parent == current:
+            return False
+        current = parent
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,0 +1,89 @@
+"""Tiny repositories as data: the examples of a rule, from which come its tests and its documentation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hfcheck.finding import At
+
+Content = Any
+"""What an example says of one file.
+
+- `str`, `bytes`: these characters in UTF-8, these bytes
+- a `dict` for a name that ends in `.safetensors`: tensors as `{"name": ("F16", [2, 3])}`, all zero; `__metadata__` is
+  `{"format": "pt"}` unless it is among them (None: left out)
+- any other `dict` or `list`: JSON, indented by two
+- one of the classes below
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """`content` without its last `by` bytes."""
+
+    content: Content
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """`content` with `data` behind it."""
+
+    content: Content
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A safetensors file with this text as header, right or wrong, and `data` zero bytes behind it."""
+
+    text: str
+    data: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """`head`, then zeros up to `size` bytes, which take no room on a disk."""
+
+    size: int
+    head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The Git LFS pointer to a file of `size` bytes."""
+
+    size: int
+    sha256: str = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip archive, stored without compression, with these members in order."""
+
+    members: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link that says `target`."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """A named pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A tiny repository, and the exact places that the rule must find in it, in order.
+
+    `near_miss` marks one that looks wrong and is legal.
+    """
+
+    title: str
+    files: Mapping[str, Content]
+    at: tuple[At, ...] = ()
+    near_miss: bool = False

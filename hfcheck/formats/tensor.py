@@ -1,0 +1,22 @@
+"""A tensor as a weight file describes it, whatever the file's format."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """`dtype` in the spelling of safetensors ("BF16"); `begin` and `end` are bytes from the start of the file's data."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.end - self.begin
+
+    @property
+    def described(self) -> str:
+        """How a message writes it: `F32 [2, 3]`."""
+        return f"{self.dtype} {list(self.shape)}"

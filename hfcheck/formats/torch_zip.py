@@ -1,0 +1,94 @@
+"""Whether a zip archive is one of torch's, and what torch 2.13 expects of such: `PyTorchStreamReader::init`.
+
+https://github.com/pytorch/pytorch/blob/v2.13.0/caffe2/serialize/inline_container.cc
+"""
+
+from dataclasses import dataclass
+
+from hfcheck.finding import quote
+from hfcheck.formats.zip_ import Member, ZipFacts
+from hfcheck.formats.zip_kinds import Difference, Differences, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class TorchZipFacts:
+    """A zip archive with a `data.pkl`, wherever it is.
+
+    `root` is the folder that torch looks into, None where the first member is in none. `pickles` are all members
+    called `data.pkl`, also those that torch does not find; `storages` are the tensors' bytes, by the key that the
+    pickle has for them. `torchscript`: torch hands the archive to `torch.jit.load`. `byteorder` is the record of that
+    name. `differences` are what makes torch refuse or misread it.
+    """
+
+    root: str | None
+    pickles: tuple[Member, ...]
+    storages: tuple[tuple[str, Member], ...]
+    torchscript: bool
+    code: bool
+    version: Member | None
+    byteorder: Member | None
+    differences: tuple[Difference, ...] = ()
+
+
+def describe(facts: ZipFacts) -> TorchZipFacts | None:
+    """The archive as torch reads it; None for another one (npz, Keras, a document), which is as good."""
+    pickles = tuple(member for member in facts.members if _fold(member.name).split("/")[-1] == "data.pkl")
+    if not pickles:
+        return None
+    root = _root(facts.members[0])
+    # miniz compares without regard to the case of ASCII letters; `_is_torchscript_zip` looks into a list of names.
+    records: dict[str, Member] = {}
+    if root is not None:
+        prefix = _fold(root) + "/"
+        for member in facts.members:
+            if (name := _fold(member.name)).startswith(prefix):
+                records.setdefault(name[len(prefix) :], member)
+    version = records.get(".data/version") or records.get("version")
+    storages = tuple((name[len("data/") :], records[name]) for name in records if name.startswith("data/"))
+    differences = Differences(facts.size)
+    _check_root(facts, root, differences)
+    if root is not None and "data.pkl" not in records:
+        detail = f"data.pkl is not in the folder {quote(root)}"
+        differences.add(Kind.NO_PICKLE, pickles[0].header_offset, detail, pickles[0].name)
+    if root is not None and version is None:
+        differences.add(Kind.NO_VERSION, 0, f"no record `version` is in the folder {quote(root)}")
+    for _, member in storages:
+        if member.method and member.uncompressed:
+            detail = f"the tensor data {quote(member.name)} is compressed"
+            differences.add(Kind.DEFLATED_TENSOR, member.header_offset, detail, member.name)
+    return TorchZipFacts(
+        root,
+        pickles,
+        storages,
+        torchscript=any(member.name == f"{root}/constants.pkl" for member in facts.members),
+        code=any(name.startswith("code/") for name in records),
+        version=version,
+        byteorder=records.get("byteorder"),
+        differences=tuple(differences.kept),
+    )
+
+
+def _root(first: Member) -> str | None:
+    root, slash, _ = first.name.partition("/")
+    return root if slash else None
+
+
+def _check_root(facts: ZipFacts, root: str | None, differences: Differences) -> None:
+    if root is None:
+        first = facts.members[0]
+        detail = f"the first member {quote(first.name)} is in no folder"
+        differences.add(Kind.NO_ROOT, first.header_offset, detail, first.name)
+        return
+    for member in facts.members:
+        if not member.name.startswith(f"{root}/"):
+            detail = f"member {quote(member.name)} is not in the folder {quote(root)}"
+            differences.add(Kind.SEVERAL_ROOTS, member.header_offset, detail, member.name)
+
+
+def _fold(name: str) -> str:
+    """The name with ASCII letters in lower case, and no others: `str.lower` makes one of the Kelvin sign and k."""
+    return (
+        name.lower()
+        if name.isascii()
+        else name.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
+    )

@@ -1,0 +1,97 @@
+"""What a run has to say, as data: the reports are pure functions of it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hfcheck.facts import Kind
+from hfcheck.finding import Severity
+from hfcheck.locate import Located
+from hfcheck.rule import Rule
+
+
+class Verdict(Enum):
+    PASS = "pass"  # noqa: S105 - a word of the report, no password
+    FAIL = "fail"
+    INCOMPLETE = "incomplete"
+
+
+class Reason(Enum):
+    """Why a file was not checked; the value is the phrase of the reports."""
+
+    POINTER = "git-lfs pointer"
+    LIMIT = "limit reached"
+    UNREADABLE = "could not be read"
+    LINK = "link that is not followed"
+    SPECIAL = "not a regular file"
+    PICKLE = "pickle, not interpreted by this version"
+    ARCHIVE = "archive, not opened by this version"
+    UNKNOWN = "not a known type"
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something that a loader might read was left out: a picture or a text is not."""
+        return self is not Reason.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was not checked. `detail` says more where there is more to say."""
+
+    path: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding that a setting keeps out of the verdict, and why."""
+
+    located: Located
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryReport:
+    """One repository. `path` is as given on the command line; `architecture` is the config's own word, if any."""
+
+    path: str
+    kind: Kind
+    architecture: str | None
+    checked: int
+    skipped: tuple[Skipped, ...]
+    findings: tuple[Located, ...]
+    ignored: tuple[Ignored, ...] = ()
+    crashed: bool = False
+    """Whether hfcheck or a plugin failed on the way."""
+
+    def verdict(self, fail_on: Severity) -> Verdict:
+        if self.crashed or any(located.finding.severity.at_least(fail_on) for located in self.findings):
+            return Verdict.FAIL
+        incomplete = any(skipped.reason.incomplete for skipped in self.skipped)
+        return Verdict.INCOMPLETE if incomplete else Verdict.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run. `rules` are those that were run, sorted by id; `settings` names the file they were chosen in."""
+
+    repositories: tuple[RepositoryReport, ...]
+    rules: tuple[Rule, ...]
+    fail_on: Severity = Severity.ERROR
+    settings: str | None = None
+    version: str = ""
+
+    def count(self, severity: Severity) -> int:
+        return sum(
+            located.finding.severity is severity for repository in self.repositories for located in repository.findings
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing to say; 1 findings; 3 incomplete; 4 hfcheck or a plugin failed. 2 is the command line's own."""
+        if any(repository.crashed for repository in self.repositories):
+            return 4
+        verdicts = {repository.verdict(self.fail_on) for repository in self.repositories}
+        if Verdict.FAIL in verdicts:
+            return 1
+        return 3 if Verdict.INCOMPLETE in verdicts else 0

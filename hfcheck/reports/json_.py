@@ -1,0 +1,86 @@
+"""The report as JSON, version 1: `schemas/report.schema.json` is its contract."""
+
+import json
+from typing import Any
+
+from hfcheck.finding import Severity, visible
+from hfcheck.locate import Located
+from hfcheck.report import Report, RepositoryReport, Skipped
+
+SCHEMA_VERSION = 1
+ENGINE = "transformers 5.23.0"
+NOT_CHECKED = "this version compares files with each other and not yet with the architecture"
+
+
+def render(report: Report) -> str:
+    """The document, indented by two, with a newline at its end."""
+    return dumps(document(report))
+
+
+def dumps(value: Any) -> str:
+    """JSON in ASCII that can stand in a web page: no `<`, `>` or `&` is left to end the element around it."""
+    text = json.dumps(value, indent=2, ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026") + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "hfcheck_version": report.version,
+        "settings": visible(report.settings) if report.settings else None,
+        "repositories": [_repository(repository, report.fail_on) for repository in report.repositories],
+        "summary": {
+            "repositories": len(report.repositories),
+            "errors": report.count(Severity.ERROR),
+            "warnings": report.count(Severity.WARNING),
+            "notes": report.count(Severity.NOTE),
+        },
+    }
+
+
+def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, Any]:
+    return {
+        "path": visible(repository.path),
+        "kind": repository.kind.value,
+        "verdict": repository.verdict(fail_on).value,
+        "load": {
+            "engine": ENGINE,
+            "architecture": visible(repository.architecture) if repository.architecture is not None else None,
+            "outcome": "not-checked",
+            "reason": NOT_CHECKED,
+            "missing": [],
+            "unexpected": [],
+            "mismatched": [],
+        },
+        "files": {"checked": repository.checked, "skipped": [_skipped(skipped) for skipped in repository.skipped]},
+        "findings": [_finding(located) for located in repository.findings],
+        "ignored": [{**_finding(ignored.located), "reason": visible(ignored.reason)} for ignored in repository.ignored],
+    }
+
+
+def _skipped(skipped: Skipped) -> dict[str, str]:
+    reason = f"{skipped.reason.value}: {visible(skipped.detail)}" if skipped.detail else skipped.reason.value
+    return {"path": visible(skipped.path), "reason": reason}
+
+
+def _finding(located: Located) -> dict[str, Any]:
+    finding = located.finding
+    return {
+        "id": finding.id,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "path": visible(finding.at.path),
+        "pointer": _optional(finding.at.pointer),
+        "tensor": _optional(finding.at.tensor),
+        "member": _optional(finding.at.member),
+        "line": located.line,
+        "column": located.column,
+        "offset": located.offset,
+        "message": finding.message,
+        "hint": finding.hint,
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else visible(text)

@@ -1,0 +1,210 @@
+"""A model repository as a read-only tree of files, which never leads out of its root."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from posixpath import dirname, join
+from typing import IO
+
+MAX_FILES = 200_000
+MAX_DEPTH = 64
+MAX_PATH = 4096
+"""Bytes of a path below the root."""
+
+MAX_HOPS = 40
+"""Links followed on the way to one file: the kernel's own limit."""
+
+NOT_CONTENT = frozenset({".git", ".hg", ".svn"})
+"""Folders that belong to a version control system and not to the model."""
+
+_BLOB = re.compile(r"(?:\.\./)+blobs/(?:[0-9a-f]{40}|[0-9a-f]{64})")
+
+
+class Form(Enum):
+    """What a name in the tree stands for; the value is how a message calls it."""
+
+    FILE = "a regular file"
+    LINK_OUTSIDE = "a link that leaves the repository"
+    LINK_BROKEN = "a link that leads nowhere"
+    LINK_LOOP = "a link that leads back to itself"
+    LINK_FOLDER = "a link to a folder"
+    FIFO = "a named pipe"
+    SOCKET = "a socket"
+    DEVICE = "a device"
+    UNREADABLE = "a folder that cannot be read"
+
+
+SPECIAL = frozenset({Form.FIFO, Form.SOCKET, Form.DEVICE})
+
+
+class Unreadable(OSError):
+    """A file cannot be read, or is not the file that was listed; the message is a phrase without its path."""
+
+
+class Changed(Unreadable):
+    """A file was replaced, grew or shrank while hfcheck worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in the tree. `path` is relative with `/`; `target` is what a link says, as written."""
+
+    path: str
+    form: Form
+    size: int = 0
+    target: str | None = None
+    real: str = field(default="", compare=False)
+    """Where the file lies, relative to the root: another path than `path` behind a link."""
+    stamp: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
+    """Inode, size and time of change when the tree was listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A folder and all that is in it, sorted by path. `exceeded` are the limits that cut the listing short."""
+
+    root: str
+    entries: tuple[Entry, ...]
+    exceeded: tuple[tuple[str, str], ...] = ()
+
+    @contextmanager
+    def open(self, entry: Entry) -> Iterator[IO[bytes]]:
+        """The bytes of a regular file; raises Unreadable, and Changed where it is not, or does not stay, as listed."""
+        path = os.path.join(self.root, entry.real or entry.path)
+        # NONBLOCK, or a pipe that took the place of the file would keep us waiting; NOFOLLOW, or a link would lead out.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            descriptor = os.open(path, flags)
+        except OSError as error:
+            raise Unreadable(error.strerror or "cannot be opened") from error
+        with os.fdopen(descriptor, "rb") as stream:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode) or _stamp(before) != entry.stamp:
+                raise Changed("it is not the file that was listed")
+            try:
+                yield stream
+            except OSError as error:
+                if isinstance(error, Unreadable):
+                    raise
+                raise Unreadable(error.strerror or "cannot be read") from error
+            if _stamp(os.fstat(descriptor)) != entry.stamp:
+                raise Changed("it changed while it was read")
+
+
+def scan(root: str) -> Repository:
+    """The tree below `root`, in the same order wherever it lies; nothing is opened and no link is followed."""
+    entries: list[Entry] = []
+    exceeded: list[tuple[str, str]] = []
+    pending = [("", 0)]
+    while pending:
+        folder, depth = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, folder)) as listing:
+                names = sorted(listing, key=_name)
+        except OSError:
+            entries.append(Entry(folder, Form.UNREADABLE))
+            continue
+        for item in names:
+            path = join(folder, item.name) if folder else item.name
+            if len(entries) >= MAX_FILES:
+                exceeded.append(("repository.files", f"more than {MAX_FILES} files"))
+                pending.clear()
+                break
+            if len(os.fsencode(path)) > MAX_PATH:
+                exceeded.append(("repository.path", f"a path of more than {MAX_PATH} bytes"))
+            elif not item.is_dir(follow_symlinks=False):
+                entries.append(_entry(root, path, item.stat(follow_symlinks=False)))
+            elif depth >= MAX_DEPTH:
+                exceeded.append(("repository.depth", f"more than {MAX_DEPTH} folders inside each other"))
+            elif item.name not in NOT_CONTENT:
+                pending.append((path, depth + 1))
+    entries.sort(key=_path)
+    return Repository(root, tuple(entries), tuple(dict.fromkeys(exceeded)))
+
+
+def _entry(root: str, path: str, status: os.stat_result) -> Entry:
+    if stat.S_ISREG(status.st_mode):
+        return Entry(path, Form.FILE, status.st_size, real=path, stamp=_stamp(status))
+    if stat.S_ISLNK(status.st_mode):
+        return _link(root, path)
+    if stat.S_ISFIFO(status.st_mode):
+        return Entry(path, Form.FIFO)
+    return Entry(path, Form.SOCKET if stat.S_ISSOCK(status.st_mode) else Form.DEVICE)
+
+
+def _link(root: str, path: str) -> Entry:
+    target = os.readlink(os.path.join(root, path))
+    if blob := _cache_blob(root, path, target):
+        status = os.lstat(os.path.join(root, blob)) if os.path.lexists(os.path.join(root, blob)) else None
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return Entry(path, Form.LINK_BROKEN, target=target)
+        return Entry(path, Form.FILE, status.st_size, target, blob, _stamp(status))
+    form, real, status = _resolve(root, path)
+    if form is not Form.FILE or status is None:
+        return Entry(path, form, target=target)
+    return Entry(path, Form.FILE, status.st_size, target, real, _stamp(status))
+
+
+def _cache_blob(root: str, path: str, target: str) -> str | None:
+    """Where a link of the download cache leads: `snapshots/<commit>/a/b` to `../../../blobs/<hash>` of the same model.
+
+    Every file of a snapshot is such a link, and the hash is the name of the content: it is one repository all the same.
+    """
+    levels = path.count("/") + 2
+    if os.path.basename(os.path.dirname(os.path.abspath(root))) != "snapshots" or not _BLOB.fullmatch(target):
+        return None
+    return f"../../{target[3 * levels :]}" if target.startswith("../" * levels + "blobs/") else None
+
+
+def _resolve(root: str, path: str) -> tuple[Form, str, os.stat_result | None]:
+    """Where a link ends, without a look at anything outside the root."""
+    pending, done, hops = path.split("/")[::-1], list[str](), 0
+    status = None
+    while pending:
+        part = pending.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not done:
+                return Form.LINK_OUTSIDE, "", None
+            done.pop()
+            continue
+        try:
+            status = os.lstat(os.path.join(root, *done, part))
+            target = os.readlink(os.path.join(root, *done, part)) if stat.S_ISLNK(status.st_mode) else None
+        except (OSError, ValueError):
+            return Form.LINK_BROKEN, "", None
+        if target is None:
+            done.append(part)
+            continue
+        hops += 1
+        if hops > MAX_HOPS:
+            return Form.LINK_LOOP, "", None
+        if target.startswith("/"):
+            return Form.LINK_OUTSIDE, "", None
+        pending.extend(target.split("/")[::-1])
+    if status is None or not done or stat.S_ISDIR(os.lstat(os.path.join(root, *done)).st_mode):
+        return Form.LINK_FOLDER, "", None
+    form = Form.FILE if stat.S_ISREG(status.st_mode) else _entry(root, "/".join(done), status).form
+    return form, "/".join(done), status
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _name(item: "os.DirEntry[str]") -> str:
+    return item.name
+
+
+def _path(entry: Entry) -> str:
+    return entry.path
+
+
+def folder_of(path: str) -> str:
+    """The folder of a path in the tree, empty for the root."""
+    return dirname(path)

@@ -1,0 +1,127 @@
+"""Runs the examples of a rule, for its own tests and for those of a plugin.
+
+    @pytest.mark.parametrize("case", hfcheck.testing.cases(MyRule))
+    def test_example(case, tmp_path): hfcheck.testing.check(case, tmp_path)
+"""
+
+import io
+import json
+import os
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfcheck.example import Append, Archive, Content, Cut, Example, Header, Link, Pipe, Pointer, Sparse
+from hfcheck.facts import units
+from hfcheck.finding import Finding
+from hfcheck.formats import lfs
+from hfcheck.formats.safetensors import BITS
+from hfcheck.repository import scan
+from hfcheck.rule import Rule
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One example of one rule; `str` of it is the name of the test."""
+
+    rule: type[Rule]
+    example: Example
+    bad: bool
+
+    def __str__(self) -> str:
+        return f"{self.rule.name}: {'bad' if self.bad else 'good'}: {self.example.title}"
+
+
+def cases(rule: type[Rule]) -> list[Case]:
+    """The examples of a rule, bad ones first."""
+    return [Case(rule, example, bad=True) for example in rule.bad] + [
+        Case(rule, example, bad=False) for example in rule.good
+    ]
+
+
+def check(case: Case, folder: Path) -> None:
+    """Write the example into an empty folder and compare the places that the rule finds, as a list, with those it must."""
+    write(case.example, folder)
+    found = findings(case.rule, folder)
+    assert [finding.at for finding in found] == list(case.example.at), [finding.message for finding in found]  # noqa: S101 - what a test helper is for
+    assert bool(case.example.at) == case.bad, "a bad example has places, a good one has none"  # noqa: S101 - as above
+
+
+def findings(rule: type[Rule], folder: Path) -> list[Finding]:
+    """What one rule finds in all units of the repository in a folder."""
+    return [finding for facts in units(scan(str(folder))) for finding in rule().check(facts)]
+
+
+def write(example: Example, folder: Path) -> None:
+    """The files of an example, below a folder that exists."""
+    for name, content in example.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        match content:
+            case Link():
+                path.symlink_to(content.target)
+            case Pipe():
+                os.mkfifo(path)
+            case Sparse():
+                path.write_bytes(content.head)
+                os.truncate(path, content.size)
+            case _:
+                path.write_bytes(to_bytes(name, content))
+
+
+def to_bytes(name: str, content: Content) -> bytes:
+    """The bytes that an example means by the content of a file of this name."""
+    match content:
+        case bytes():
+            return content
+        case str():
+            return content.encode()
+        case Cut():
+            return to_bytes(name, content.content)[: -content.by]
+        case Append():
+            return to_bytes(name, content.content) + content.data
+        case Header():
+            text = content.text.encode()
+            return struct.pack("<Q", len(text)) + text + bytes(content.data)
+        case Pointer():
+            return lfs.MAGIC + f"\noid sha256:{content.sha256}\nsize {content.size}\n".encode()
+        case Archive():
+            return _archive(content)
+        case dict() if name.endswith(".safetensors"):
+            return _safetensors(content)
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _safetensors(tensors: dict[str, Any]) -> bytes:
+    header: dict[str, Any] = {}
+    metadata = tensors.get("__metadata__", {"format": "pt"})
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    end = 0
+    for name, value in tensors.items():
+        if name != "__metadata__":
+            dtype, shape = value
+            begin, end = end, end + _size(shape) * BITS[dtype] // 8
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + bytes(end)
+
+
+def _size(shape: list[int]) -> int:
+    count = 1
+    for extent in shape:
+        count *= extent
+    return count
+
+
+def _archive(content: Archive) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for member, data in content.members.items():
+            archive.writestr(zipfile.ZipInfo(member, EPOCH), data)
+    return buffer.getvalue()
