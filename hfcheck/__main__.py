@@ -1,5 +1,6 @@
 """The front door: the commands, their options and their exit codes."""
 
+import io
 import os
 import sys
 
@@ -8,23 +9,29 @@ if sys.path and not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("
     del sys.path[0]
 
 import traceback
-from collections.abc import Callable
 
 import click
 
 from hfcheck import __version__, config, engine, registry, reports
 from hfcheck.discovery import find
 from hfcheck.finding import Severity, visible
-from hfcheck.report import Report, RepositoryReport
+from hfcheck.report import Report
+from hfcheck.reports import sink, text
 from hfcheck.rule import Rule
 
 SEVERITIES = click.Choice([severity.value for severity in Severity])
+
+NARROW = 50
+"""Columns below which a terminal may wrap what it gets by itself."""
 
 
 class Usage(click.ClickException):
     """A fault of the user: one line on stderr and exit code 2."""
 
     exit_code = 2
+
+    def format_message(self) -> str:
+        return sink.unforged(visible(self.message))
 
 
 def _split(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,6 +45,8 @@ def _outputs(_context: click.Context, _parameter: click.Parameter, values: tuple
         name, _, path = value.partition(":")
         if name not in reports.FORMATS or not path:
             raise click.BadParameter(f"{value!r} is not FORMAT:FILE with one of {', '.join(reports.FORMATS)}")
+        if path in found:
+            raise click.BadParameter(f"{path!r} is named twice")
         found[path] = name
     return found
 
@@ -49,24 +58,40 @@ def main() -> None:
 
     Nothing from the repository is run, imported, unpickled or rendered.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the locale cannot say is escaped: a report never fails for the terminal that it is shown on.
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True))
 @click.option(
-    "--format", "format_", type=click.Choice(list(reports.FORMATS)), default="text", show_default=True, help="On stdout."
+    "--format",
+    "format_",
+    type=click.Choice(list(reports.FORMATS)),
+    default="text",
+    show_default=True,
+    help="On stdout.",
 )
 @click.option(
-    "--output", "outputs", multiple=True, metavar="FORMAT:FILE", callback=_outputs, help="Also write a report to a file."
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT:FILE",
+    callback=_outputs,
+    help="Also write a report to a file.",
 )
 @click.option("--select", multiple=True, metavar="ID,...", callback=_split, help="Run only these rules or families.")
 @click.option("--ignore", multiple=True, metavar="ID,...", callback=_split, help="Keep these out of the verdict.")
 @click.option("--fail-on", type=SEVERITIES, help="Fail from this severity on.  [default: error]")
-@click.option("--config", "settings_file", type=click.Path(exists=True, dir_okay=False), help="Take settings from here.")
+@click.option(
+    "--config", "settings_file", type=click.Path(exists=True, dir_okay=False), help="Take settings from here."
+)
 @click.option("--isolated", is_flag=True, help="Take no settings from any file: for repositories of other people.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash.")
 @click.pass_context
-def check(  # noqa: PLR0913 - one parameter for each option
+def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     context: click.Context,
     paths: tuple[str, ...],
     format_: str,
@@ -84,24 +109,27 @@ def check(  # noqa: PLR0913 - one parameter for each option
     Exit code 0: nothing at or above --fail-on; 1: findings; 2: usage or settings; 3: something could not be checked;
     4: hfcheck or a plugin failed.
     """
+    roots = _roots(paths or (".",))
     try:
         rules = registry.load()
-        settings = _settings(settings_file, isolated=isolated)
         settings = config.merged(
-            settings, select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
+            _settings(settings_file, roots, isolated=isolated),
+            select=select,
+            ignore=ignore,
+            fail_on=Severity(fail_on) if fail_on else None,
         )
         config.check_words((*settings.select, *settings.ignore), (*rules, *engine.OWN_RULES))
     except (config.SettingsError, registry.RegistryError) as error:
-        raise Usage(visible(str(error))) from error
+        raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
-    repositories = _check_all(paths or (".",), chosen, settings, debug=debug)
+    on_crash = _traceback if debug else _one_line
+    repositories = tuple(engine.check(root, root, chosen, settings, on_crash) for root in roots)
     all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
     for file, name in outputs.items():
         _write(file, reports.FORMATS[name](report))
-    colour = format_ == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    render = reports.text.coloured if colour else reports.FORMATS[format_]
-    click.echo(render(report), nl=False, color=colour)
+    # `color=True` stops click from taking the escapes out again; where there is no colour there are none.
+    click.echo(_on_terminal(report) if _is_terminal(format_) else reports.FORMATS[format_](report), nl=False, color=True)
     context.exit(report.exit_code)
 
 
@@ -120,59 +148,82 @@ def explain(rule_id: str) -> None:
         if rule_id in {rule.id, rule.name}:
             click.echo(reports.explain(rule), nl=False)
             return
-    raise Usage(f"there is no rule {visible(rule_id)!r}: `hfcheck rules` lists them")
+    raise Usage(f"there is no rule {rule_id!r}: `hfcheck rules` lists them")
 
 
 def _all_rules() -> tuple[Rule, ...]:
     try:
         return tuple(sorted((*registry.load(), *engine.OWN_RULES), key=lambda rule: rule.id))
     except registry.RegistryError as error:
-        raise Usage(visible(str(error))) from error
+        raise Usage(str(error)) from error
 
 
-def _settings(path: str | None, *, isolated: bool) -> config.Settings:
-    if isolated and path is None:
+def _settings(path: str | None, roots: tuple[str, ...], *, isolated: bool) -> config.Settings:
+    """The settings that apply. A stranger's repository must not silence its own findings."""
+    if path is not None:
+        return config.load(path)
+    found = config.discover(os.getcwd())
+    if found is None:
         return config.Settings()
-    found = path or config.discover(os.getcwd())
-    return config.load(found) if found else config.Settings()
+    if isolated:
+        _say(f"not used because of --isolated: {visible(found)}")
+        return config.Settings()
+    if config.in_scanned(found, roots) and not config.is_own_work(found):
+        _say(f"not used because it belongs to what is checked: {visible(found)}")
+        return config.Settings()
+    return config.load(found)
 
 
-def _check_all(
-    paths: tuple[str, ...], rules: tuple[Rule, ...], settings: config.Settings, *, debug: bool
-) -> tuple[RepositoryReport, ...]:
+def _roots(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The repositories that the paths mean, each once, sorted: two runners of hooks hand over files in two orders."""
     roots: dict[str, str] = {}
-    for path in paths:
+    for path in sorted(paths):
         found = find(path)
         for root in found.roots:
             roots.setdefault(os.path.realpath(root), root)
         for link in found.not_followed:
-            click.echo(f"hfcheck: not followed: {visible(link)} (a link to a folder)", err=True)
+            _say(f"not followed: {visible(link)} (a link to a folder)")
         if not found.roots:
-            click.echo(f"hfcheck: {visible(path)} belongs to no model repository", err=True)
-    on_crash = _traceback if debug else _one_line
-    return tuple(engine.check(root, root, rules, settings, on_crash) for root in sorted(roots.values()))
+            _say(f"{visible(path)} belongs to no model repository")
+    return tuple(sorted(roots.values()))
 
 
 def _one_line(rule: Rule, error: Exception) -> None:
-    click.echo(f"hfcheck: {rule.id} {rule.name} failed: {type(error).__name__}", err=True)
+    _say(f"{rule.id} {rule.name} failed: {visible(type(error).__name__)}")
 
 
 def _traceback(rule: Rule, error: Exception) -> None:
     _one_line(rule, error)
     for line in traceback.format_exception(error):
         for part in line.splitlines():
-            click.echo(f"  {visible(part)}", err=True)
+            _say(f"| {visible(part)}")
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, report: str) -> None:
     try:
-        with open(path, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            stream.write(report)
     except OSError as error:
-        raise Usage(f"{visible(path)}: {error.strerror}") from error
+        raise Usage(f"{path}: {error.strerror}") from error
 
 
-Render = Callable[[Report], str]
+def _say(line: str) -> None:
+    """A line on stderr, which a CI runner reads as well: it begins with our name."""
+    click.echo(f"hfcheck: {sink.unforged(line)}", err=True)
+
+
+def _is_terminal(format_: str) -> bool:
+    return format_ == "text" and sys.stdout.isatty()
+
+
+def _on_terminal(report: Report) -> str:
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        columns = text.WIDTH
+    paint = text.plain if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else text.coloured
+    return text.render(report, min(max(columns, NARROW), text.WIDTH), paint)
+
 
 if __name__ == "__main__":
     main(prog_name="hfcheck")

@@ -1,5 +1,6 @@
 """Settings: `.hfcheck.toml` or `[tool.hfcheck]` in `pyproject.toml`, and which of them apply."""
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -63,6 +64,25 @@ def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
             raise SettingsError(f"{word!r} names no rule: `hfcheck rules` lists them")
 
 
+def in_scanned(path: str, roots: Iterable[str]) -> bool:
+    """Whether a settings file lies in a scanned repository: its author may not be the one who runs hfcheck."""
+    folder = os.path.realpath(os.path.dirname(path))
+    return any(os.path.commonpath([folder, os.path.realpath(root)]) == os.path.realpath(root) for root in roots)
+
+
+def is_own_work(path: str) -> bool:
+    """Whether a settings file belongs to the work of the user: a hook of pre-commit, or the work tree of a clone."""
+    if os.environ.get("PRE_COMMIT") == "1":
+        return True
+    folder = os.path.dirname(os.path.realpath(path))
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent
+    return True
+
+
 def discover(folder: str) -> str | None:
     """The settings file that applies in a folder: the nearest one upwards."""
     current = os.path.abspath(folder)
@@ -99,7 +119,9 @@ def load(path: str) -> Settings:
     )
 
 
-def merged(settings: Settings, *, select: tuple[str, ...], ignore: tuple[str, ...], fail_on: Severity | None) -> Settings:
+def merged(
+    settings: Settings, *, select: tuple[str, ...], ignore: tuple[str, ...], fail_on: Severity | None
+) -> Settings:
     """The settings with what the command line says on top of them."""
     return replace(
         settings,
@@ -110,39 +132,45 @@ def merged(settings: Settings, *, select: tuple[str, ...], ignore: tuple[str, ..
 
 
 def _table(path: str) -> dict[str, Any] | None:
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - 14 ms that only those pay who have settings
-    else:
-        import tomli as tomllib  # noqa: PLC0415 - as above
+    """The settings in a file, None for a `pyproject.toml` that has none."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise SettingsError(f"{path}: settings of more than {MAX_BYTES} bytes")
-        document = tomllib.loads(data.decode())
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise SettingsError(f"{path}: settings of more than {MAX_BYTES} bytes")
     if os.path.basename(path) != PYPROJECT:
-        return document
-    tool = document.get("tool")
+        return _toml(path, data)
+    if b"hfcheck" not in data:  # spares everybody else's project the parser, and hfcheck its faults
+        return None
+    tool = _toml(path, data).get("tool")
     table = tool.get("hfcheck") if isinstance(tool, dict) else None
     return table if isinstance(table, dict) else None
 
 
-def _words(path: str, key: str, value: Any) -> tuple[str, ...]:
+def _toml(path: str, data: bytes) -> dict[str, Any]:
+    # tomllib came with Python 3.11; 14 ms that only those pay who have settings.
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        document: dict[str, Any] = toml.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+    return document
+
+
+def _words(path: str, key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise SettingsError(f"{path}: `{key}` must be a list of ids, names or families")
     return tuple(value)
 
 
-def _reasons(path: str, key: str, value: Any) -> dict[str, str]:
+def _reasons(path: str, key: str, value: object) -> dict[str, str]:
     """A table of reasons, or a plain list for those rules that may be ignored without one."""
     if isinstance(value, list):
         words = _words(path, key, value)
         if guarded := [word for word in words if word.startswith(SECURITY)]:
-            raise SettingsError(f"{path}: `{key}`: {guarded[0]} needs a reason: write {guarded[0]} = \"why\"")
+            raise SettingsError(f'{path}: `{key}`: {guarded[0]} needs a reason: write {guarded[0]} = "why"')
         return dict.fromkeys(words, "no reason given")
     table = _mapping(path, key, value)
     for word, reason in table.items():
@@ -151,13 +179,13 @@ def _reasons(path: str, key: str, value: Any) -> dict[str, str]:
     return table
 
 
-def _mapping(path: str, key: str, value: Any) -> dict[str, Any]:
+def _mapping(path: str, key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SettingsError(f"{path}: `{key}` must be a table")
     return value
 
 
-def _severity(path: str, value: Any) -> Severity:
+def _severity(path: str, value: object) -> Severity:
     try:
         return Severity(value)
     except ValueError as error:

@@ -33,7 +33,7 @@ def find(path: str) -> Found:
         return Found((root,) if root else ())
     links: list[str] = []
     roots = tuple(_below(path, links))
-    return Found(roots or (path,), tuple(links))
+    return Found(tuple(sorted(roots)) or (path,), tuple(sorted(links)))
 
 
 def _below(path: str, links: list[str]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _root_of_file(path: str) -> str | None:
     folder = os.path.dirname(path) or "."
     marked = any(map(marks_a_repository, [os.path.basename(path), *_names(folder)]))
     best = folder if marked else None
-    for _ in range(MAX_DEPTH if _in_work_tree(folder) else LEVELS):
+    for _ in range(MAX_DEPTH if _in_work_tree(folder) else LEVELS + 1):
         names = _names(folder)
         if any(name in STRONG_MARKERS or index_name(name) for name in names):
             best = folder

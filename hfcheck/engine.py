@@ -124,7 +124,9 @@ def check(
         findings=_located(repository, _flood(shown)),
         ignored=tuple(
             Ignored(located, reason)
-            for located, (_, reason) in zip(locate(repository, [finding for finding, _ in ignored]), ignored, strict=True)
+            for located, (_, reason) in zip(
+                locate(repository, [finding for finding, _ in ignored]), ignored, strict=True
+            )
         ),
         crashed=crashed,
     )
@@ -137,7 +139,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(number: int, frame: FrameType | None) -> None:
+    def ring(_number: int, _frame: FrameType | None) -> None:
         raise TimeUp(f"more than {seconds:g} seconds")
 
     before = signal.signal(signal.SIGALRM, ring)
@@ -167,7 +169,9 @@ def _safe(finding: object) -> Finding:
     if not isinstance(finding, Finding):
         raise TypeError(f"the rule gave {type(finding).__name__} instead of a finding")
     message, hint = (printable(shorten(text, MESSAGE)) for text in (finding.message, finding.hint))
-    return finding if (message, hint) == (finding.message, finding.hint) else replace(finding, message=message, hint=hint)
+    return (
+        finding if (message, hint) == (finding.message, finding.hint) else replace(finding, message=message, hint=hint)
+    )
 
 
 def _crash(rule: Rule, facts: Facts, error: Exception) -> Finding:

@@ -91,7 +91,7 @@ def _read(repository: Repository, entry: Entry) -> Reading:
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """One unit of a repository: a folder that a loader can be pointed at, with the files below it that no other unit has.
+    """One unit of a repository: a folder that a loader can be pointed at, with the files below it that are its own.
 
     A plain model is one unit. A diffusers pipeline has one for each component, a model with an adapter inside two.
     All paths are relative to the root of the repository.
@@ -183,7 +183,9 @@ class Facts:
             return ()
         if layout.index_name(self.opened) is None:
             return (self.opened,)
-        return tuple(path for path in sorted(self.index.tensors_by_shard()) if self.has_file(path)) if self.index else ()
+        return (
+            tuple(path for path in sorted(self.index.tensors_by_shard()) if self.has_file(path)) if self.index else ()
+        )
 
     @property
     def exceeded(self) -> tuple[tuple[str, str], ...]:

@@ -55,7 +55,7 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault at one place. `message` and `hint` are plain sentences; strings of the repository in them are quoted."""
+    """One fault at one place. `message` and `hint` are sentences, in which strings of the repository are quoted."""
 
     id: str
     name: str
@@ -113,7 +113,7 @@ def _visible(char: str) -> str:
         return "\\\\"
     if char.isprintable() or category(char) == "Zs":
         return char
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    code = f"{ord(char):x}"
+    if len(code) <= len("ff"):
+        return f"\\x{code:0>2}"
+    return f"\\u{code:0>4}" if len(code) <= len("ffff") else f"\\U{code:0>8}"

@@ -36,8 +36,13 @@ SINGLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 
+LOADED_STEMS = frozenset({"model", "pytorch_model", "diffusion_pytorch_model"})
+"""How the names of weight files begin that transformers and diffusers look for."""
+
 _SHARD = re.compile(r"(?:(?P<stem>.*)[-_.])?(?P<number>[0-9]{1,9})-of-(?P<total>[0-9]{1,9})(?P<suffix>\.[^/]*)?")
-_INDEX = re.compile(r"(?P<stem>[^/]*)(?P<suffix>\.safetensors|\.bin)\.index(?:\.(?P<variant>[^./]+))?\.json")
+_INDEX = re.compile(
+    r"(?P<stem>[^/]*)(?P<suffix>\.safetensors|\.bin)(?:\.(?P<legacy>[^./]+))?\.index(?:\.(?P<variant>[^./]+))?\.json"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,10 @@ def shard_name(path: str) -> ShardName | None:
 
 @dataclass(frozen=True, slots=True)
 class IndexName:
-    """`model.safetensors.index.fp16.json` is stem `model`, suffix `.safetensors`, variant `fp16`."""
+    """`model.safetensors.index.fp16.json` is stem `model`, suffix `.safetensors`, variant `fp16`.
+
+    So is `model.safetensors.fp16.index.json`, which diffusers wrote before and still reads.
+    """
 
     stem: str
     suffix: str
@@ -79,7 +87,23 @@ class IndexName:
 def index_name(path: str) -> IndexName | None:
     """What the name of a weight index says; None for another name."""
     match = _INDEX.fullmatch(basename(path))
-    return IndexName(match["stem"], match["suffix"], match["variant"]) if match else None
+    return IndexName(match["stem"], match["suffix"], match["variant"] or match["legacy"]) if match else None
+
+
+def index_for(path: str) -> IndexName | None:
+    """The index without which no loader opens a numbered shard of this name; None where it is none of a loader's own.
+
+    transformers and diffusers write `model-00001-of-00002.safetensors` and, of a variant,
+    `model.fp16-00001-of-00002.safetensors`; diffusers wrote `model-00001-of-00002.fp16.safetensors` before.
+    """
+    shard = shard_name(path)
+    if shard is None or not basename(path).startswith(f"{shard.stem}-"):
+        return None
+    stem, _, variant = shard.stem.partition(".")
+    legacy, _, kind = shard.suffix.rpartition(".")
+    if stem not in LOADED_STEMS or kind not in ("safetensors", "bin"):
+        return None
+    return IndexName(stem, f".{kind}", variant or legacy.removeprefix(".") or None)
 
 
 def is_read_by_loaders(path: str) -> bool:

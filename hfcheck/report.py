@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from posixpath import isabs, join, normpath
 
 from hfcheck.facts import Kind
 from hfcheck.finding import Severity
@@ -64,11 +65,30 @@ class RepositoryReport:
     crashed: bool = False
     """Whether hfcheck or a plugin failed on the way."""
 
+    @property
+    def prefix(self) -> str | None:
+        """The way to it from the working folder, `models/a/` or empty; None where an absolute path or `..` was given."""
+        if isabs(self.path) or ".." in self.path.split("/"):
+            return None
+        folder = normpath(self.path)
+        return "" if folder == "." else f"{folder}/"
+
+    def place(self, path: str) -> str:
+        """A path of the repository as somebody would type it in the working folder; `.` is the repository itself."""
+        root = normpath(self.path) if self.prefix is not None else self.path
+        if path == ".":
+            return root
+        return path if root == "." else join(root, path)
+
+    @property
+    def incomplete(self) -> tuple[Skipped, ...]:
+        """What a loader might read and was not checked."""
+        return tuple(skipped for skipped in self.skipped if skipped.reason.incomplete)
+
     def verdict(self, fail_on: Severity) -> Verdict:
         if self.crashed or any(located.finding.severity.at_least(fail_on) for located in self.findings):
             return Verdict.FAIL
-        incomplete = any(skipped.reason.incomplete for skipped in self.skipped)
-        return Verdict.INCOMPLETE if incomplete else Verdict.PASS
+        return Verdict.INCOMPLETE if self.incomplete else Verdict.PASS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
-from hfcheck.example import Example as Example
+from hfcheck.example import Example
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
+
+__all__ = ["Example", "Rule"]
 
 
 class Rule(ABC):
@@ -29,8 +31,6 @@ class Rule(ABC):
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The findings in one unit of a repository: a pure generator, without disk, network or state."""
 
-    def finding(
-        self, at: At, message: str, *, hint: str | None = None, severity: Severity | None = None
-    ) -> Finding:
+    def finding(self, at: At, message: str, *, hint: str | None = None, severity: Severity | None = None) -> Finding:
         """A finding of this rule; the hint and the severity are the rule's own unless the case has better ones."""
         return Finding(self.id, self.name, severity or self.severity, at, message, hint or self.hint)

@@ -1,7 +1,7 @@
 """Runs the examples of a rule, for its own tests and for those of a plugin.
 
-    @pytest.mark.parametrize("case", hfcheck.testing.cases(MyRule))
-    def test_example(case, tmp_path): hfcheck.testing.check(case, tmp_path)
+@pytest.mark.parametrize("case", hfcheck.testing.cases(MyRule))
+def test_example(case, tmp_path): hfcheck.testing.check(case, tmp_path)
 """
 
 import io
@@ -44,7 +44,7 @@ def cases(rule: type[Rule]) -> list[Case]:
 
 
 def check(case: Case, folder: Path) -> None:
-    """Write the example into an empty folder and compare the places that the rule finds, as a list, with those it must."""
+    """Write the example into an empty folder and compare the places that the rule finds with those that it must."""
     write(case.example, folder)
     found = findings(case.rule, folder)
     assert [finding.at for finding in found] == list(case.example.at), [finding.message for finding in found]  # noqa: S101 - what a test helper is for

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer, quote
-from hfcheck.layout import shard_name
 from hfcheck.rule import Example, Rule
 
 INDEX = "model.safetensors.index.json"

@@ -1,8 +1,8 @@
 """Git LFS pointers lie where the files should be.
 
 ## What it finds
-Files that are the text `version https://git-lfs.github.com/spec/v1` instead of their content. One finding for the whole
-repository, at the first of them; the report lists each under the files that were not checked.
+Files that are the text `version https://git-lfs.github.com/spec/v1` instead of their content. One finding for all, at the
+first of them; the report lists each under the files that were not checked.
 
 ## Why it matters
 A clone without git-lfs leaves these three lines in place of every large file. Loaders then speak of something else:

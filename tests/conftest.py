@@ -1,12 +1,14 @@
 """Shuts out the rules of other installed packages: what a test sees depends on this checkout alone."""
 
 import importlib.metadata
-from collections.abc import Iterator
+import shutil
+import subprocess
 from importlib.metadata import EntryPoint, EntryPoints
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
 PATCH = pytest.MonkeyPatch()
 
 
@@ -14,7 +16,7 @@ def pytest_configure() -> None:
     """In a hook and not in a fixture: rules are discovered while tests are collected."""
     real = importlib.metadata.entry_points
 
-    def own(**selection: Any) -> EntryPoints:
+    def own(**selection: str) -> EntryPoints:
         found = real(**selection)
         if selection.get("group") != "hfcheck.rules":
             return found
@@ -33,7 +35,23 @@ def _is_own(point: EntryPoint) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _no_ci_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_ci_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PRE_COMMIT"):
         monkeypatch.delenv(name, raising=False)
-    yield
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the files that Git has, or would add: nothing of what was built among them."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in set(listing.stdout.decode().split("\0")) - {""}:
+        if (ROOT / name).exists():  # deleted here, and not yet in the index
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy

@@ -32,11 +32,13 @@ def test_examples_are_enough(rule: Rule) -> None:
     assert len(titles) == len(set(titles))
 
 
-@pytest.mark.parametrize("rule", (*RULES, *OWN_RULES), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*RULES, *OWN_RULES], ids=lambda rule: rule.name)
 def test_metadata(rule: Rule) -> None:
     family = rule.id[:3]
     assert family in FAMILIES
-    assert (rule.confidence is not None) == (family in SECURITY), "security rules say how sure they are, others are facts"
+    assert (rule.confidence is not None) == (family in SECURITY), (
+        "security rules say how sure they are, others are facts"
+    )
     assert rule.confidence in {None, "high", "medium", "low"}
     assert rule.hint.endswith("."), "a hint is a sentence"
     assert re.fullmatch(r"[0-9]+\.[0-9]+", rule.since)

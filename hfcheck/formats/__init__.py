@@ -6,7 +6,7 @@ No reader runs anything, allocates what a file demands before it was compared wi
 from collections.abc import Callable
 from typing import IO
 
-from hfcheck.formats import gitattributes, json_, lfs, python_, safetensors
+from hfcheck.formats import gitattributes, json_, lfs, python_, safetensors, zip_
 from hfcheck.formats.invalid import Invalid as Invalid
 from hfcheck.formats.sniff import Content
 
@@ -22,6 +22,7 @@ BY_SUFFIX: dict[str, Reader] = {
 
 BY_CONTENT: dict[Content, Reader] = {
     Content.SAFETENSORS: safetensors.read,
+    Content.ZIP: zip_.read,
 }
 """What the first bytes say, where the name promises nothing."""
 

@@ -7,7 +7,8 @@ twice, with the last one winning), so each of these is a fact with its place. Wh
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from io import SEEK_END
@@ -24,7 +25,20 @@ MAX_DEPTH = 127
 """serde_json, and with it safetensors and tokenizers, stops here."""
 
 MAX_NODES = 4_000_000
+
+MAX_DIGITS = 4300
+"""CPython's own default: without it the time for an integer grows with the square of its digits."""
+
+MAX_SHADOWED = 100_000
+"""Keys that come again; also the limit in characters of all their pointers together, 100 for each."""
+
+SHOWN = 1000
+"""Places of one kind that are kept where the first few say enough: one long key can stand above millions of them."""
+
 BOM = b"\xef\xbb\xbf"
+
+Path = tuple[str | int, ...]
+"""The keys and indexes that lead to a value."""
 
 
 class Fault(Enum):
@@ -56,7 +70,10 @@ class Shadowed:
 
 @dataclass(frozen=True, slots=True)
 class JsonFacts:
-    """A document, as Python's reader takes it, and where other readers would differ (JSON pointers)."""
+    """A document, as Python's reader takes it, and where other readers would differ (JSON pointers).
+
+    `shadowed` is complete. Of the others, which count hidden values too, only the first `SHOWN` are kept.
+    """
 
     value: Any
     shadowed: tuple[Shadowed, ...] = ()
@@ -85,17 +102,20 @@ def parse(data: bytes) -> JsonFacts:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise JsonInvalid(error.start + len(data) - len(body), "UTF-8", Fault.ENCODING) from error
+        fault = Fault.TRUNCATED if error.reason == "unexpected end of data" else Fault.ENCODING
+        raise JsonInvalid(error.start + len(data) - len(body), "UTF-8", fault) from error
     seen = _Seen()
     value = _loads(text, seen, len(data) - len(body))
-    _check_depth(value)
+    _check_depth((), value)
     # Each of these walks costs more than the parser: none is made without a sign that it will find something.
+    hidden = _shadowed(value, seen.twice) if seen.twice else []
+    roots = [((), value), *hidden]
     return JsonFacts(
         value,
-        shadowed=tuple(_shadowed(value, seen.twice)) if seen.twice else (),
-        nonfinite=tuple(_pointers(value, _nonfinite)) if seen.nonfinite else (),
-        surrogates=tuple(_pointers(value, _surrogate)) if "\\u" in text and _LONE_SURROGATE.search(text) else (),
-        minus_zero=tuple(_pointers(value, _minus_zero)) if seen.minus_zero else (),
+        shadowed=tuple(Shadowed(pointer(*path), node) for path, node in hidden),
+        nonfinite=_pointers(roots, _nonfinite) if seen.nonfinite else (),
+        surrogates=_pointers(roots, _surrogate) if "\\u" in text and _escaped_alone(text) else (),
+        minus_zero=_pointers(roots, _minus_zero) if seen.minus_zero else (),
         bom=bom,
     )
 
@@ -121,57 +141,69 @@ class _MinusZero(int):
 
 @dataclass(slots=True)
 class _Seen:
-    """What the parser's hooks came across."""
+    """The parser's hooks, and what they came across."""
 
     twice: list[tuple[dict[str, Any], list[tuple[str, Any]]]] = field(default_factory=list)
     nonfinite: bool = False
     minus_zero: bool = False
 
+    def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            self.twice.append((found, pairs))
+        return found
+
+    def integer(self, digits: str) -> int:
+        if digits == "-0":
+            self.minus_zero = True
+            return _MinusZero()
+        if len(digits.lstrip("-")) > MAX_DIGITS:
+            raise ValueError("too many digits")
+        return int(digits)
+
+    def number(self, digits: str) -> float:  # also for NaN, Infinity and -Infinity
+        found = float(digits)
+        if not math.isfinite(found):
+            self.nonfinite = True
+        return found
+
 
 _END: Any = object()  # a key of the trie that no document can hold
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+# A string with a backslash in it is left to the decoder: for each of 30 million escapes `re` would keep a way back.
+_TOKEN = re.compile(r'"([^"\\]*)"|["{}\[\],:]|[^\s{}\[\],:"]+')
+_DECODER = json.JSONDecoder(strict=False)
 _EXPECTED = {
     "Extra data": "the end of the file",
     "Invalid control character at": "no raw control character in a string",
     "Unterminated string starting at": "the end of the string that starts here",
 }
-_LONE_SURROGATE = re.compile(
-    r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]",
-)
+# Each escape is taken whole, or the `u` of an escaped backslash would pass for the begin of another one.
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)", re.DOTALL)
+# What the parser stands before when the text was cut off in a literal or in a number.
+_PARTS = ("true", "false", "null", "NaN", "Infinity", "-Infinity", ".", "e+", "e-", "E+", "E-")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _loads(text: str, seen: _Seen, shift: int) -> Any:
-    def pairs_hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            seen.twice.append((found, pairs))
-        return found
-
-    def integer(digits: str) -> int:
-        if digits != "-0":
-            return int(digits)
-        seen.minus_zero = True
-        return _MinusZero()
-
-    def number(digits: str) -> float:  # also for NaN, Infinity and -Infinity
-        found = float(digits)
-        if not math.isfinite(found):
-            seen.nonfinite = True
-        return found
-
-    # A hook for integers would be called for each of them: only where "-0" stands somewhere is it worth that.
-    parse_int = integer if "-0" in text else None
+    # A hook for integers would be called for each of them: only where "-0" stands somewhere is it worth that, or where
+    # Python itself sets no limit, or another one (before 3.10.7; PYTHONINTMAXSTRDIGITS).
+    limit = sys.get_int_max_str_digits() if hasattr(sys, "get_int_max_str_digits") else 0
+    parse_int = seen.integer if "-0" in text or limit != MAX_DIGITS else None
     try:
         return json.loads(
-            text, object_pairs_hook=pairs_hook, parse_int=parse_int, parse_float=number, parse_constant=number
+            text,
+            object_pairs_hook=seen.pairs,
+            parse_int=parse_int,
+            parse_float=seen.number,
+            parse_constant=seen.number,
         )
     except json.JSONDecodeError as error:
         offset = shift + len(text[: error.pos].encode())
         raise JsonInvalid(offset, _expected(error), _fault(text, error)) from error
     except RecursionError as error:
         raise JsonInvalid(shift, f"at most {MAX_DEPTH} levels of nesting", budget="json.depth") from error
-    except ValueError as error:  # an integer of more than 4,300 digits: CPython's own limit, and no loader's business
-        raise JsonInvalid(shift, "integers of at most 4,300 digits", budget="json.digits") from error
+    except ValueError as error:  # no loader's business
+        raise JsonInvalid(shift, f"integers of at most {MAX_DIGITS} digits", budget="json.digits") from error
 
 
 def _expected(error: json.JSONDecodeError) -> str:
@@ -189,14 +221,17 @@ def _fault(text: str, error: json.JSONDecodeError) -> Fault:
         return Fault.HTML
     if error.msg.startswith("Extra data"):
         return Fault.TRAILING
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if error.msg.startswith("Unterminated string"):
         return Fault.TRUNCATED
-    return Fault.SYNTAX
+    rest = text[error.pos :].rstrip()
+    in_escape = error.msg.startswith("Invalid \\") and len(rest) < len("\\u0000") and '"' not in rest
+    cut = in_escape or any(part.startswith(rest) for part in _PARTS)
+    return Fault.TRUNCATED if cut else Fault.SYNTAX
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(path: Path, value: Any) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
-    depth = 0
+    depth = len(path)
     while level:
         depth += 1
         if depth > MAX_DEPTH:
@@ -205,48 +240,76 @@ def _check_depth(value: Any) -> None:
         level = [child for child in children if type(child) is dict or type(child) is list]
 
 
-def walk(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def walk(value: Any, start: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every value of a document with the keys and indexes that lead to it, in the order of the document."""
-    stack: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    yield start, value
+    stack = [(start, _children(value))]
     while stack:
-        path, node = stack.pop()
-        yield path, node
-        if type(node) is dict:
-            stack.extend([((*path, key), child) for key, child in node.items()][::-1])
-        elif type(node) is list:
-            stack.extend([((*path, index), child) for index, child in enumerate(node)][::-1])
+        path, children = stack[-1]
+        for part, child in children:
+            yield (here := (*path, part)), child
+            if type(child) is dict or type(child) is list:
+                stack.append((here, _children(child)))
+                break
+        else:
+            stack.pop()
 
 
-def _pointers(value: Any, test: Callable[[Any], bool]) -> Iterator[str]:
-    for path, node in walk(value):
-        if test(node) or (path and isinstance(path[-1], str) and test(path[-1])):
-            yield pointer(*path)
+def _children(node: Any) -> Iterator[tuple[str | int, Any]]:
+    if type(node) is dict:
+        return iter(node.items())
+    return enumerate(node) if type(node) is list else iter(())
+
+
+def _pointers(roots: Iterable[tuple[Path, Any]], test: Callable[[Any], bool]) -> tuple[str, ...]:
+    found: list[str] = []
+    characters = 0
+    for start, root in roots:
+        for path, node in walk(root, start):
+            if test(node) or (path and isinstance(path[-1], str) and test(path[-1])):
+                found.append(pointer(*path))
+                characters += len(found[-1])
+                if len(found) >= SHOWN or characters >= SHOWN * 100:
+                    return tuple(found)
+    return tuple(found)
 
 
 def _nonfinite(node: Any) -> bool:
     return isinstance(node, float) and not math.isfinite(node)
 
 
+def _escaped_alone(text: str) -> bool:
+    """Whether half of a surrogate pair is written as an escape without the other half; the text itself holds none."""
+    return any(escape[1] for escape in _ESCAPE.finditer(text))
+
+
 def _surrogate(node: Any) -> bool:
-    return isinstance(node, str) and any("\ud800" <= char <= "\udfff" for char in node)
+    return isinstance(node, str) and _SURROGATE.search(node) is not None
 
 
 def _minus_zero(node: Any) -> bool:
     return type(node) is _MinusZero
 
 
-def _shadowed(value: Any, twice: list[tuple[dict[str, Any], list[tuple[str, Any]]]]) -> Iterator[Shadowed]:
+def _shadowed(value: Any, twice: list[tuple[dict[str, Any], list[tuple[str, Any]]]]) -> list[tuple[Path, Any]]:
     by_identity = {id(found): pairs for found, pairs in twice}
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    hidden: list[tuple[Path, Any]] = []
+    pending: list[tuple[Path, Any]] = [((), value)]
+    characters = 0
     while pending:  # a hidden value may hide others in its turn: readers parse it all the same
         start, root = pending.pop()
-        for path, node in walk(root):
+        for path, node in walk(root, start):
             pairs = by_identity.get(id(node), ()) if type(node) is dict else ()
             last = {key: index for index, (key, _) in enumerate(pairs)}
-            for index, (key, hidden) in enumerate(pairs):
+            for index, (key, child) in enumerate(pairs):
                 if last[key] != index:
-                    yield Shadowed(pointer(*start, *path, key), hidden)
-                    pending.append(((*start, *path, key), hidden))
+                    hidden.append(((*path, key), child))
+                    pending.append(hidden[-1])
+                    characters += sum(len(part) for part in hidden[-1][0] if isinstance(part, str))
+                    if len(hidden) > MAX_SHADOWED or characters > MAX_SHADOWED * 100:
+                        raise JsonInvalid(0, f"at most {MAX_SHADOWED} keys that come again", budget="json.duplicates")
+                    _check_depth(*hidden[-1])
+    return hidden
 
 
 def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:
@@ -255,11 +318,11 @@ def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:
     stack: list[list[Any]] = []
     node: Any = trie
     expect_key = False
-    for token in _TOKEN.finditer(text):
-        mark = text[token.start()]
+    for start, string in _tokens(text):
+        mark = text[start]
         top = stack[-1] if stack else None
         if top is not None and top[1] is not None and mark not in ",]:":
-            node = _arrive(top[0], str(top[1]), token.start(), found)
+            node = _arrive(top[0], str(top[1]), start, found)
         if mark in "{[":
             stack.append([node, 0 if mark == "[" else None])
             expect_key = mark == "{"
@@ -272,18 +335,26 @@ def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:
             if top is not None and top[1] is not None:
                 top[1] += 1
         elif expect_key and top is not None:
-            # The key is decoded only where somebody asks for something in this object.
-            key = _decoded(token.group()) if top[0] is not None else ""
-            node = _arrive(top[0], key, token.start(), found)
+            node = _arrive(top[0], string, start, found)
             expect_key = False
     return found
 
 
-def _decoded(token: str) -> str:
-    try:
-        return str(json.loads(token, strict=False))
-    except ValueError:
-        return ""
+def _tokens(text: str) -> Iterator[tuple[int, str]]:
+    """Where each token begins, and what it says where it is a string; ends at a string that has no end."""
+    end: int | None = 0
+    while end is not None:
+        begin, end = end, None
+        for token in _TOKEN.finditer(text, begin):
+            start = token.start()
+            if token.group() == '"':
+                try:
+                    string, end = _DECODER.raw_decode(text, start)
+                except ValueError:
+                    return
+                yield start, string
+                break
+            yield start, token[1] or ""
 
 
 def _arrive(node: dict[str, Any] | None, part: str, at: int, found: dict[str, int]) -> dict[str, Any] | None:

@@ -114,12 +114,12 @@ def _header(text: bytes) -> json_.JsonFacts:
     try:
         document = json_.parse(text)
     except json_.JsonInvalid as error:
-        raise SafetensorsInvalid(8 + error.offset, error.expected, Fault.HEADER, budget=error.budget) from error
+        # What is beyond the depth and the digits of Python is beyond those of the library: no limit of ours, a fault.
+        budget = None if error.budget in {"json.depth", "json.digits"} else error.budget
+        raise SafetensorsInvalid(8 + error.offset, error.expected, Fault.HEADER, budget=budget) from error
     if type(document.value) is not dict:
         raise SafetensorsInvalid(8, "an object that maps names to tensors", Fault.HEADER)
     # Each of these is fine with Python's reader and stops the one of the library.
-    if document.bom:
-        raise SafetensorsInvalid(8, "no byte order mark", Fault.HEADER)
     for what, places in (("a finite number", document.nonfinite), ("valid Unicode", document.surrogates)):
         if places:
             raise SafetensorsInvalid(8, f"{what} at {quote(places[0])}", Fault.HEADER)
@@ -140,7 +140,7 @@ def _metadata(value: Any) -> dict[str, str] | None:
 
 
 def _shadowed(document: json_.JsonFacts) -> tuple[tuple[tuple[str, Tensor], ...], tuple[str, ...]]:
-    """What stands behind the last entry of the same name. It must be well-formed all the same: the library parses it."""
+    """What stands before the last entry of the same name. It must be well-formed: the library parses it as well."""
     tensors: list[tuple[str, Tensor]] = []
     metadata: list[str] = []
     for hidden in document.shadowed:
@@ -155,6 +155,8 @@ def _shadowed(document: json_.JsonFacts) -> tuple[tuple[tuple[str, Tensor], ...]
             tensors.append((parts[0], _entry(parts[0], hidden.value)))
         elif len(parts) == 2 and parts[1] in _FIELDS:
             raise _wrong(parts[0], f"{parts[1]} once")
+        elif parts[1] in {"dtype", "0"}:  # {"F32": null, "F32": null}
+            raise _wrong(parts[0], "one dtype")
     return tuple(tensors), tuple(metadata)
 
 

@@ -102,7 +102,12 @@ def _is_pickle(head: bytes) -> bool:
 
 def _is_onnx(head: bytes) -> bool:
     """`ModelProto`: field 1 (`ir_version`, a small varint), then a known field with its wire type."""
-    return len(head) > 3 and head[0] == 0x08 and 0 < head[1] < 0x40 and head[2] in {0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42}
+    return (
+        len(head) > 3
+        and head[0] == 0x08
+        and 0 < head[1] < 0x40
+        and head[2] in {0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42}
+    )
 
 
 def _text(head: bytes, size: int) -> Content:

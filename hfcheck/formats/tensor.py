@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`dtype` in the spelling of safetensors ("BF16"); `begin` and `end` are bytes from the start of the file's data."""
+    """`dtype` in the spelling of safetensors ("BF16"); `begin` and `end` count bytes from the start of the data."""
 
     dtype: str
     shape: tuple[int, ...]

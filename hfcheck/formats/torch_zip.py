@@ -6,7 +6,7 @@ https://github.com/pytorch/pytorch/blob/v2.13.0/caffe2/serialize/inline_containe
 from dataclasses import dataclass
 
 from hfcheck.finding import quote
-from hfcheck.formats.zip_ import Member, ZipFacts
+from hfcheck.formats.zip_ import UTF8, Member, ZipFacts, is_unicode
 from hfcheck.formats.zip_kinds import Difference, Differences, Kind
 
 
@@ -36,17 +36,11 @@ def describe(facts: ZipFacts) -> TorchZipFacts | None:
     if not pickles:
         return None
     root = _root(facts.members[0])
-    # miniz compares without regard to the case of ASCII letters; `_is_torchscript_zip` looks into a list of names.
-    records: dict[str, Member] = {}
-    if root is not None:
-        prefix = _fold(root) + "/"
-        for member in facts.members:
-            if (name := _fold(member.name)).startswith(prefix):
-                records.setdefault(name[len(prefix) :], member)
+    records = {} if root is None else _records(facts, root)
     version = records.get(".data/version") or records.get("version")
     storages = tuple((name[len("data/") :], records[name]) for name in records if name.startswith("data/"))
     differences = Differences(facts.size)
-    _check_root(facts, root, differences)
+    _check_names(facts, root, differences)
     if root is not None and "data.pkl" not in records:
         detail = f"data.pkl is not in the folder {quote(root)}"
         differences.add(Kind.NO_PICKLE, pickles[0].header_offset, detail, pickles[0].name)
@@ -60,6 +54,7 @@ def describe(facts: ZipFacts) -> TorchZipFacts | None:
         root,
         pickles,
         storages,
+        # `_is_torchscript_zip` looks into the list of names, which nobody folds.
         torchscript=any(member.name == f"{root}/constants.pkl" for member in facts.members),
         code=any(name.startswith("code/") for name in records),
         version=version,
@@ -73,22 +68,33 @@ def _root(first: Member) -> str | None:
     return root if slash else None
 
 
-def _check_root(facts: ZipFacts, root: str | None, differences: Differences) -> None:
+def _records(facts: ZipFacts, root: str) -> dict[str, Member]:
+    """What torch finds below the root, by its name without the root, folded: the first of each, for want of better."""
+    prefix = _fold(root) + "/"
+    records: dict[str, Member] = {}
+    for member in facts.members:
+        if (name := _fold(member.name)).startswith(prefix):
+            records.setdefault(name[len(prefix) :], member)
+    return records
+
+
+def _check_names(facts: ZipFacts, root: str | None, differences: Differences) -> None:
+    """What stops `PyTorchStreamReader::getAllRecords`, which `torch.load` calls first of all."""
     if root is None:
         first = facts.members[0]
         detail = f"the first member {quote(first.name)} is in no folder"
         differences.add(Kind.NO_ROOT, first.header_offset, detail, first.name)
-        return
     for member in facts.members:
-        if not member.name.startswith(f"{root}/"):
+        if root is not None and not member.name.startswith(f"{root}/"):
             detail = f"member {quote(member.name)} is not in the folder {quote(root)}"
             differences.add(Kind.SEVERAL_ROOTS, member.header_offset, detail, member.name)
+        if not member.flags & UTF8 and not is_unicode(member.name):  # with the flag, every reader's: zip_ tells
+            detail = f"member {quote(member.name)} has a name that is not UTF-8"
+            differences.add(Kind.ENCODING, member.header_offset, detail, member.name)
 
 
 def _fold(name: str) -> str:
-    """The name with ASCII letters in lower case, and no others: `str.lower` makes one of the Kelvin sign and k."""
-    return (
-        name.lower()
-        if name.isascii()
-        else name.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
-    )
+    """The name with ASCII letters in lower case, and no others: `str.lower` makes a k of the Kelvin sign."""
+    if name.isascii():
+        return name.lower()
+    return name.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ The data of members is never read: the cost is the directory and some 30 bytes f
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import SEEK_END
+from operator import attrgetter
 from struct import Struct
 from typing import IO, NamedTuple
 
@@ -44,6 +45,9 @@ __all__ = [
 MAX_RATIO = 100
 MIN_BOMB = 100 * 2**20
 """A ratio counts above this size only: sparse weights compress well."""
+
+UTF8 = 0x0800
+"""The flag that says in which encoding a name is: otherwise code page 437 to `zipfile`, UTF-8 to torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,11 @@ def read(stream: IO[bytes]) -> ZipFacts:
     return ZipFacts(size, tuple(members), tuple(differences.kept), differences.left_out, end.zip64, end.comment)
 
 
+def is_unicode(name: str) -> bool:
+    """Whether the bytes of this member name are UTF-8."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
+
+
 def _members(archive: "_Archive", directories: tuple[tuple[int, int], ...]) -> list[Member]:
     if len(directories) == 1:
         return list(archive.members(*directories[0]))
@@ -127,19 +136,20 @@ def _attempt(archive: "_Archive", start: int, shift: int) -> list[Member] | ZipI
 
 
 _LOCAL = Struct("<4x5H3I2H")
+_LENGTHS = Struct("<26x2H")
 _WIDE = 0xFFFFFFFF
 _MAX_LOCAL_EXTRA = 1024  # writers put the zip64 field first; a million members could point at the same 64 KiB
+_FLOOD = 10_000  # differences; after so many a local header is no longer taken apart, which takes a million 5 s
 _DESCRIPTOR = 0x0008
-_UTF8 = 0x0800
 _REFUSED = {0x0001: "encrypted", 0x0020: "patched", 0x0040: "strongly encrypted", 0x2000: "masked"}
 _REFUSED_BITS = 0x2061
-_TELLING = _REFUSED_BITS | _DESCRIPTOR | _UTF8  # the others say how hard a compressor tried
+_TELLING = _REFUSED_BITS | _DESCRIPTOR | UTF8  # the others say how hard a compressor tried
 _METHODS = (0, 8)
 _MAX_VERSION = 63  # zipfile.MAX_EXTRACT_VERSION
 _FOLDER = 0x10
 _NO_GAP = frozenset({0})
 _DESCRIPTOR_GAPS = frozenset({0, 12, 16, 20, 24})  # with or without signature and 64-bit sizes; torch: none if empty
-_LINK_OR_DEVICE = frozenset({0o10000, 0o20000, 0o60000, 0o120000, 0o140000})
+_LINK_OR_DEVICE = frozenset({0o20000, 0o60000, 0o120000})  # no pipe: `zip` marks what it reads from one so
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +197,7 @@ class _Archive:
         if entry.extra and (path := find_extra(entry.extra, 0x7075)) is not None and path[5:] != entry.name:
             other = quote(path[5:].decode("utf-8", "surrogateescape"))
             add(Kind.UNICODE_PATH, at, f"member {quote(name)} has {other} as a second name", name)
-        if entry.flags & _UTF8 and not name.isascii() and not _is_unicode(name):
+        if entry.flags & UTF8 and not is_unicode(name):
             add(Kind.ENCODING, at, f"member {quote(name)} has a name that is not UTF-8", name)
 
     def _check_sizes(self, entry: Entry, name: str) -> None:
@@ -205,9 +215,11 @@ class _Archive:
         if not head.startswith(LOCAL) or len(head) < _LOCAL.size:
             self.differences.add(Kind.LOCAL_HEADER, offset, f"member {quote(name)} has no local header here", name)
             return 0
-        local = _Local(*_LOCAL.unpack_from(head))
-        size = _LOCAL.size + local.name_length + local.extra_length
-        self._compare(entry, local, head[_LOCAL.size :], name, offset)
+        name_length, extra_length = _LENGTHS.unpack_from(head)
+        size: int = _LOCAL.size + name_length + extra_length
+        # The usual case, in which nothing has to be taken apart.
+        if head[6:28] != entry.common or head[_LOCAL.size :] != entry.name:
+            self._compare(entry, _Local(*_LOCAL.unpack_from(head)), head[_LOCAL.size :], name, offset)
         if offset + size + entry.compressed > self.size:
             missing = offset + size + entry.compressed - self.size
             detail = f"member {quote(name)} lacks {missing} bytes at the end of the file"
@@ -215,6 +227,9 @@ class _Archive:
         return size
 
     def _compare(self, entry: Entry, local: "_Local", text: bytes, name: str, offset: int) -> None:
+        if self.differences.left_out > _FLOOD:
+            self.differences.left_out += 1
+            return
         add = self.differences.add
         if local.name_length != len(entry.name) or text != entry.name:
             other = read_at(self.stream, offset + _LOCAL.size, min(local.name_length, QUOTED))
@@ -233,13 +248,12 @@ class _Archive:
 
     def _sizes(self, local: "_Local", offset: int) -> tuple[int, int, int]:
         """Uncompressed and compressed size and CRC of a local header, with its zip64 field as far as it goes."""
+        if _WIDE not in (local.uncompressed, local.compressed) or local.flags & _DESCRIPTOR:
+            return local.uncompressed, local.compressed, local.crc
         wide = [size == _WIDE for size in (local.uncompressed, local.compressed)]
-        values: tuple[int, ...] = ()
-        if any(wide) and not local.flags & _DESCRIPTOR:
-            place = offset + _LOCAL.size + local.name_length
-            extra = read_at(self.stream, place, min(local.extra_length, _MAX_LOCAL_EXTRA))
-            values = zip64_values(extra, sum(wide)) or ()
-        numbers = iter(values)
+        place = offset + _LOCAL.size + local.name_length
+        extra = read_at(self.stream, place, min(local.extra_length, _MAX_LOCAL_EXTRA))
+        numbers = iter(zip64_values(extra, sum(wide)) or ())
         uncompressed = next(numbers, _WIDE) if wide[0] else local.uncompressed
         compressed = next(numbers, _WIDE) if wide[1] else local.compressed
         return uncompressed, compressed, local.crc
@@ -265,37 +279,34 @@ def _is_deferred(found: tuple[int, int, int], given: tuple[int, int, int]) -> bo
     return all(number in (0, _WIDE, right) for number, right in zip(found, given, strict=True))
 
 
-def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in name)
-
-
 def _check_names(members: list[Member], differences: Differences) -> None:
-    folded: dict[bytes, str | set[str]] = {}
+    folded: dict[str | bytes, str | set[str]] = {}
     for member in members:
         name, at = member.name, member.header_offset
-        key = member.raw_name.lower()  # of bytes: ASCII letters and no others, as miniz compares
+        # miniz folds ASCII letters and no others, as bytes do.
+        key = name.lower() if name.isascii() else member.raw_name.lower()
         if (before := folded.setdefault(key, name)) is not name:
             names = {before} if isinstance(before, str) else before
-            kind = Kind.DUPLICATE if name in names else Kind.CASE
-            detail = f"more than one member is {quote(name)}, apart from the case of letters"
-            differences.add(
-                kind, at, f"more than one member is {quote(name)}" if kind is Kind.DUPLICATE else detail, name
-            )
-            folded[key] = names | {name}
+            if name in names:
+                differences.add(Kind.DUPLICATE, at, f"more than one member is {quote(name)}", name)
+            else:
+                detail = f"member {quote(name)} is another one's name but for the case of letters"
+                differences.add(Kind.CASE, at, detail, name)
+                folded[key] = names | {name}
         if "\0" in name:
             differences.add(Kind.NUL, at, f"the name {quote(name)} has a zero byte in it", name)
         if "\\" in name:
             differences.add(Kind.BACKSLASH, at, f"the name {quote(name)} has a backslash in it", name)
         if ".." in name and ".." in name.replace("\\", "/").split("/"):
             differences.add(Kind.TRAVERSAL, at, f"the name {quote(name)} leads out of its folder", name)
-        if name[:1] in ("/", "\\") or (name[1:2] == ":" and name[:1].isalpha()):
+        if name.startswith(("/", "\\")) or (name[1:2] == ":" and name[0].isalpha()):
             differences.add(Kind.ABSOLUTE, at, f"the name {quote(name)} is an absolute path", name)
 
 
 def _check_layout(members: list[Member], begin: int, directory: int, differences: Differences) -> None:
     """Members follow each other from `begin` to the directory, and a data descriptor is all that is between them."""
     position, before, gaps = begin, "", _NO_GAP
-    for member in sorted(members, key=_place):
+    for member in sorted(members, key=attrgetter("header_offset")):
         data = member.data_offset
         if data is None:
             continue
@@ -310,10 +321,6 @@ def _check_layout(members: list[Member], begin: int, directory: int, differences
     if members and directory - position not in gaps:
         kind = Kind.GAP if directory > position else Kind.OVERLAP
         differences.add(kind, min(position, directory), f"the directory {_distance(directory - position, before)}")
-
-
-def _place(member: Member) -> tuple[int, int]:
-    return member.header_offset, member.header_size + member.compressed
 
 
 def _distance(distance: int, before: str) -> str:

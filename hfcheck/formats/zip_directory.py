@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from io import SEEK_END
 from struct import Struct
-from typing import IO
+from typing import IO, NamedTuple
 
 from hfcheck.formats.invalid import Invalid
 from hfcheck.formats.zip_kinds import Differences, Kind
@@ -54,12 +54,16 @@ class End:
     zip64: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the directory. `at` is its place in the file, `header_offset` that of the local header."""
+class Entry(NamedTuple):
+    """One entry of the directory. `at` is its place in the file, `header_offset` that of the local header.
+
+    `common` are the 22 bytes, from the flags to the length of the name, that a local header repeats. A tuple: a
+    million frozen dataclasses take two seconds more.
+    """
 
     at: int
     name: bytes
+    common: bytes
     needed: int
     flags: int
     method: int
@@ -73,13 +77,13 @@ class Entry:
 
 
 def find_end(stream: IO[bytes], differences: Differences) -> End:
-    """The end record that miniz takes: the last one with 22 bytes left, about 64 KiB back; raises ZipInvalid."""
+    """The end record that torch or `zipfile` takes, the last one with 22 bytes left; raises ZipInvalid."""
     size = stream.seek(0, SEEK_END)
-    start = max(size - 4096, 0)
-    while start and size - start < 0xFFFF + _END.size:  # miniz goes back in blocks of 4 KiB that overlap by 3 bytes
-        start = max(start - 4093, 0)
-    window = read_at(stream, start, size - start)
-    place = window.rfind(EMPTY, 0, max(len(window) - _END.size + 4, 0))
+    start = max(size - _END_RANGE, 0)
+    torch_start = _torch_search_start(size)
+    window = read_at(stream, min(start, torch_start), _END_RANGE + _BLOCK)
+    start = min(start, torch_start)
+    place = window.rfind(EMPTY, 0, max(len(window) - _END.size + len(EMPTY), 0))
     if place < 0:
         if read_at(stream, 0, 4) != LOCAL:
             raise ZipInvalid(0, "the local header or the end record of a zip archive", Fault.NOT_ZIP)
@@ -92,14 +96,39 @@ def find_end(stream: IO[bytes], differences: Differences) -> End:
         end, here, directory_disk = wide
     if (end.disk, directory_disk) not in {(0, 0), (1, 1)} or here != end.count:
         differences.add(Kind.DISKS, at, f"the end record counts {here} of {end.count} entries on disk {end.disk}")
-    if size - at - _END.size != comment:
-        behind = size - at - _END.size
-        differences.add(Kind.TRAILING, at, f"{behind} bytes follow the end record, which announces {comment}")
-    # Before it are the records of this archive and nothing else; an earlier one is the real one of a comment's owner.
-    listed = max(end.start + end.size, start) - start
-    if (second := window.find(EMPTY, listed, place)) >= 0:
-        differences.add(Kind.SECOND_END, start + second, f"an end record stands before the one at byte {at}")
+    _check_place(end, window, start, size, differences)
     return end
+
+
+def _torch_search_start(size: int) -> int:
+    """Where miniz's search ends: it goes back in blocks that overlap by 3 bytes, to 64 KiB and a little more.
+
+    A step that would lead before the start of the file makes its unsigned number wrap, and the search fails: what
+    stands in the first bytes of a short file is not found.
+    """
+    start = max(size - _BLOCK, 0)
+    while start >= _BLOCK - 3 and size - start < 0xFFFF + _END.size:
+        start -= _BLOCK - 3
+    return start
+
+
+def _check_place(end: End, window: bytes, start: int, size: int, differences: Differences) -> None:
+    """Whether all readers find this end record, and no other."""
+    at, place = end.offset, end.offset - start
+    behind = size - at - _END.size
+    if behind != end.comment:
+        detail = f"{behind} bytes follow the end record, which announces {end.comment}"
+        differences.add(Kind.TRAILING, at, detail)
+    if at < _torch_search_start(size):
+        differences.add(Kind.END_MISSED, at, f"the end record stands {behind + _END.size} bytes before the end")
+    if at < size - _END_RANGE:
+        differences.add(Kind.END_FAR, at, f"the end record stands {behind + _END.size} bytes before the end")
+    # Between the directory and it are the zip64 records and nothing else: an earlier one is that of a comment's owner.
+    listed = max(end.start + end.size, start) - start
+    others = (window.find(EMPTY, listed, place), window.find(EMPTY, place + len(EMPTY)))
+    for other in others:
+        if other >= 0:
+            differences.add(Kind.SECOND_END, start + other, f"an end record stands here and one at byte {at}")
 
 
 def find_directories(stream: IO[bytes], end: End, differences: Differences) -> tuple[tuple[int, int], ...]:
@@ -196,11 +225,13 @@ def find_extra(extra: bytes, wanted: int) -> bytes | None:
 
 
 _END = Struct("<4x4H2IH")
+_END_RANGE = 2**16 + _END.size  # zipfile's
+_BLOCK = 4096
 _WIDE_END = Struct("<4xQ2H2I4Q")
 _WIDE_END_MAGIC = b"PK\x06\x06"
 _LOCATOR = Struct("<4xIQI")
 _LOCATOR_MAGIC = b"PK\x06\x07"
-_ENTRY = Struct("<4x6H3I5H2I")
+_ENTRY = Struct("<6x3H4x3I2H2xH2x2I")
 _ENTRY_LENGTHS = Struct("<28x3H")
 _ENTRY_MAGIC = b"PK\x01\x02"
 _WIDE = 0xFFFFFFFF
@@ -255,39 +286,23 @@ def _entry_length(block: bytes, position: int) -> int:
 
 
 def _entry(block: bytes, position: int, start: int, differences: Differences) -> Entry:
-    (
-        _,
-        needed,
-        flags,
-        method,
-        _,
-        _,
-        crc,
-        compressed,
-        uncompressed,
-        name_length,
-        extra_length,
-        _,
-        disk,
-        _,
-        external,
-        at,
-    ) = _ENTRY.unpack_from(block, position)
+    needed, flags, method, crc, compressed, uncompressed, name_length, extra_length, disk, external, offset = (
+        _ENTRY.unpack_from(block, position)
+    )
     name_start = position + _ENTRY.size
     extra_start = name_start + name_length
-    extra = block[extra_start : extra_start + extra_length]
-    wide = [value == _WIDE for value in (uncompressed, compressed, at)]
-    if any(wide):
+    extra = block[extra_start : extra_start + extra_length] if extra_length else b""
+    at = start + position
+    if _WIDE in (uncompressed, compressed, offset):
+        wide = [value == _WIDE for value in (uncompressed, compressed, offset)]
         values = zip64_values(extra, sum(wide))
         if values is None:
-            detail = f"the entry at byte {start + position} refers to a zip64 field that it does not have"
-            differences.add(Kind.ZIP64_EXTRA, start + position, detail)
-        else:
-            numbers = iter(values)
-            uncompressed = next(numbers) if wide[0] else uncompressed
-            compressed = next(numbers) if wide[1] else compressed
-            at = next(numbers) if wide[2] else at
-    name = block[name_start:extra_start]
-    return Entry(
-        start + position, name, needed, flags, method, crc, compressed, uncompressed, disk, external, at, extra
-    )
+            differences.add(
+                Kind.ZIP64_EXTRA, at, f"the entry at byte {at} refers to a zip64 field that it does not have"
+            )
+        numbers = iter(values or ())
+        uncompressed = next(numbers, _WIDE) if wide[0] else uncompressed
+        compressed = next(numbers, _WIDE) if wide[1] else compressed
+        offset = next(numbers, _WIDE) if wide[2] else offset
+    name, common = block[name_start:extra_start], block[position + 8 : position + 30]
+    return Entry(at, name, common, needed, flags, method, crc, compressed, uncompressed, disk, external, offset, extra)

@@ -27,7 +27,12 @@ class Kind(Enum):
 
     # The records at the end of the archive.
     TRAILING = (Effect.HARMLESS, "readers look for the end record in the last 64 KiB, whatever stands behind it")
-    SECOND_END = (Effect.AMBIGUOUS, "torch and zipfile take the last end record, others one whose comment fits")
+    END_MISSED = (
+        Effect.TORCH_REFUSES,
+        "torch's search skips the first 4 KiB of a file that ends in so many other bytes",
+    )
+    END_FAR = (Effect.OTHERS_REFUSE, "zipfile looks for the end record in the last 64 KiB, torch a little further back")
+    SECOND_END = (Effect.AMBIGUOUS, "torch takes the last end record, others one whose comment fits, or none")
     DISKS = (
         Effect.TORCH_REFUSES,
         "torch reads archives of one disk, numbered 0 or 1 throughout; zipfile does not look",
@@ -72,7 +77,7 @@ class Kind(Enum):
     DUPLICATE = (Effect.AMBIGUOUS, "torch finds either copy, depending on the other names; zipfile takes the last")
     CASE = (Effect.AMBIGUOUS, "torch ignores the case of ASCII letters and finds either, zipfile tells them apart")
     NUL = (Effect.AMBIGUOUS, "zipfile cuts the name at the zero byte, torch looks for the whole")
-    ENCODING = (Effect.OTHERS_REFUSE, "zipfile refuses an archive with a name that is said to be UTF-8 and is not")
+    ENCODING = (Effect.TORCH_REFUSES, "torch takes every name for UTF-8, zipfile those that are said to be")
     UNICODE_PATH = (
         Effect.AMBIGUOUS,
         "unzip and newer zipfile take the name from the extra field 0x7075, torch does not",

@@ -1,109 +1,159 @@
-"""The report for people: one block for each repository, grouped by file, and a line that says what was covered."""
+"""The report for people: findings grouped by repository, file and place, what was covered, and a line that counts.
+
+Every line begins with a word, a sign or spaces and a bar of ours: a runner trims what it reads and takes a line that
+begins with `::` for a command, so neither a path nor a wrapped message may stand at the start of one.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from textwrap import wrap
 
-from hfcheck.finding import Severity, visible
+from hfcheck.finding import Severity, printable, visible
 from hfcheck.locate import Located
-from hfcheck.report import Reason, Report, RepositoryReport, Verdict
+from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped, Verdict
+from hfcheck.reports import sink
+
+WIDTH = 100
+"""Columns where nobody says how many there are, so that a log is the same everywhere."""
+
+LISTED = 5
+"""Files that were not checked, and ignored rules, that are named; the JSON report names all."""
+
+SHORT = 80
+"""Characters of an architecture or a reason."""
 
 BOLD, DIM = "1", "2"
-COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
+COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}
 VERDICT_COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.INCOMPLETE: "33"}
 
+COVERAGE = {
+    Reason.POINTER: "git-lfs pointer",
+    Reason.LIMIT: "over a limit",
+    Reason.UNREADABLE: "unreadable",
+    Reason.LINK: "link not followed",
+    Reason.SPECIAL: "not a regular file",
+    Reason.PICKLE: "pickle not interpreted by this version",
+    Reason.ARCHIVE: "archive not opened by this version",
+    Reason.UNKNOWN: "not a known type",
+}
+
 Paint = Callable[[str, str], str]
+"""Text and the number of a colour (SGR) to text."""
 
 
-def render(report: Report) -> str:
-    """Plain text, for a pipe or a log."""
-    return _rendered(report, lambda text, _: text)
+def plain(text: str, _colour: str) -> str:
+    return text
 
 
-def coloured(report: Report) -> str:
-    """The same with colours, for a terminal."""
-    return _rendered(report, lambda text, colour: f"\x1b[{colour}m{text}\x1b[0m")
+def coloured(text: str, colour: str) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-def _rendered(report: Report, paint: Paint) -> str:
+def render(report: Report, width: int = WIDTH, paint: Paint = plain) -> str:
+    """The report in lines of at most `width` columns, as far as a path or a name is not longer."""
     lines: list[str] = []
     if report.settings:
-        lines += [f"settings: {_printed(report.settings)}", ""]
+        lines += [f"settings: {visible(report.settings)}", ""]
     for repository in report.repositories:
-        lines += [*_repository(repository, report.fail_on, paint), ""]
-    return "\n".join([*lines, _summary(report), ""])
+        lines += _repository(repository, report.fail_on, width, paint)
+    lines += _summary(report, paint)
+    return sink.unforged("\n".join([*lines, ""]))
 
 
-def _repository(repository: RepositoryReport, fail_on: Severity, paint: Paint) -> Iterator[str]:
+def address(repository: RepositoryReport, located: Located) -> str:
+    """`./models/a/config.json:3:5`, which terminals and editors open; without line where the file has none."""
+    where = _path(repository, located.finding.at.path)
+    return where if located.line is None else f"{where}:{located.line}:{located.column}"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def covered(repository: RepositoryReport) -> str:
+    """`12 files: 9 checked, 1 git-lfs pointer, 2 not a known type`."""
+    counts = Counter(skipped.reason for skipped in repository.skipped)
+    parts = [f"{repository.checked} checked", *(f"{counts[reason]} {COVERAGE[reason]}" for reason in Reason if counts[reason])]
+    return f"{plural(repository.checked + counts.total(), 'file')}: {', '.join(parts)}"
+
+
+def _repository(repository: RepositoryReport, fail_on: Severity, width: int, paint: Paint) -> Iterator[str]:
     verdict = repository.verdict(fail_on)
-    kind = repository.kind.value if repository.architecture is None else _printed(repository.architecture)
-    word = paint(verdict.value, VERDICT_COLOURS[verdict])
-    yield f"{paint(_place(repository.path), BOLD)}  {kind}  {word}"
-    for path, group in groupby(repository.findings, key=lambda located: located.finding.at.path):
+    kind = repository.kind.value if repository.architecture is None else sink.name(repository.architecture, SHORT)
+    # The verdict comes first: whatever a folder or a config calls itself, it stands behind the word that counts.
+    head = f"{paint(verdict.value, VERDICT_COLOURS[verdict])}  {paint(_path(repository, '.'), BOLD)}  {kind}"
+    left_out = [*_not_checked(repository), *_ignored(repository.ignored)]
+    if not repository.findings and not left_out:
+        yield f"{head}  {covered(repository)}"
+        return
+    yield head
+    for _, same_file in groupby(repository.findings, key=lambda located: located.finding.at.path):
         yield ""
-        yield f"  {paint(_printed(path), BOLD)}"
-        for located in group:
-            yield from _finding(located, paint)
+        for place, group in groupby(same_file, key=lambda located: address(repository, located)):
+            yield f"  {paint(place, BOLD)}"
+            for located in group:
+                yield from _finding(located, width, paint)
     if repository.findings:
         yield ""
-    yield f"  {_coverage(repository)}"
-    if repository.ignored:
-        yield f"  {_plural(len(repository.ignored), 'finding')} ignored by settings"
+    for line in (covered(repository), *left_out):
+        yield from wrap(line, width, initial_indent="  ", subsequent_indent="  | ", **_WHOLE_WORDS)
+    yield ""
 
 
-def _finding(located: Located, paint: Paint) -> Iterator[str]:
+def _finding(located: Located, width: int, paint: Paint) -> Iterator[str]:
     finding = located.finding
-    where = ""
-    if located.line is not None:
-        where = f"line {located.line}, column {located.column}: "
-    elif located.offset is not None:
-        where = f"byte {located.offset}: "
-    severity = paint(f"{finding.severity.value:<7}", COLOURS[finding.severity])
-    yield f"    {severity} {finding.id} {finding.name}"
-    yield f"            {where}{_unforged(finding.message)}"
-    yield f"            {paint(_unforged(finding.hint), DIM)}"
+    at = f", byte {located.offset}" if located.offset is not None else ""
+    yield f"    {paint(finding.severity.value, COLOURS[finding.severity])} {paint(finding.id, BOLD)} {finding.name}{at}"
+    bar = paint("|", DIM)
+    for line in wrap(printable(finding.message), width - len("    | "), **_WHOLE_WORDS):
+        yield f"    {bar} {line}"
+    hint = wrap(printable(finding.hint), width - len("    | hint: "), **_WHOLE_WORDS)
+    for lead, line in zip(("hint: ", *["      "] * len(hint)), hint, strict=False):
+        yield f"    {bar} {paint(lead + line, DIM)}"
 
 
-def _coverage(repository: RepositoryReport) -> str:
-    """`12 files: 9 checked, 1 pointer, 2 not a known type`."""
-    counts = Counter(skipped.reason for skipped in repository.skipped)
-    parts = [f"{repository.checked} checked", *(f"{counts[reason]} {_short(reason)}" for reason in Reason if reason in counts)]
-    return f"{_plural(repository.checked + counts.total(), 'file')}: {', '.join(parts)}"
+_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
+"""A name or an address that is cut cannot be searched for."""
 
 
-def _short(reason: Reason) -> str:
-    return {
-        Reason.POINTER: "git-lfs pointer",
-        Reason.LIMIT: "over a limit",
-        Reason.UNREADABLE: "unreadable",
-        Reason.LINK: "link not followed",
-        Reason.SPECIAL: "not a regular file",
-        Reason.PICKLE: "pickle (not interpreted by this version)",
-        Reason.ARCHIVE: "archive (not opened by this version)",
-        Reason.UNKNOWN: "not a known type",
-    }[reason]
+def _not_checked(repository: RepositoryReport) -> Iterator[str]:
+    files = repository.incomplete
+    for skipped in files[:LISTED]:
+        yield f"not checked: {_path(repository, skipped.path)} ({_reason(skipped)})"
+    if len(files) > LISTED:
+        yield f"not checked: {plural(len(files) - LISTED, 'more file')}"
 
 
-def _summary(report: Report) -> str:
-    counts = [_plural(report.count(severity), severity.value) for severity in Severity]
-    repositories = len(report.repositories)
-    return f"{', '.join(counts)} in {repositories} {'repository' if repositories == 1 else 'repositories'}"
+def _reason(skipped: Skipped) -> str:
+    return f"{skipped.reason.value}: {sink.name(skipped.detail, SHORT)}" if skipped.detail else skipped.reason.value
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _ignored(ignored: tuple[Ignored, ...]) -> Iterator[str]:
+    counts = Counter((entry.located.finding.id, entry.located.finding.name, entry.reason) for entry in ignored)
+    by_rule = sorted(counts.items())
+    for (id_, name, reason), count in by_rule[:LISTED]:
+        yield f"ignored: {plural(count, 'finding')} of {id_} {name} ({sink.name(reason, SHORT)})"
+    if more := sum(count for _, count in by_rule[LISTED:]):
+        yield f"ignored: {plural(more, 'more finding')}"
 
 
-def _place(path: str) -> str:
-    """A path as the first word of a line: it never is the first character of it."""
-    shown = _printed(path)
+def _summary(report: Report, paint: Paint) -> Iterator[str]:
+    found = [located for repository in report.repositories for located in repository.findings]
+    where = plural(len(report.repositories), "repository", "repositories")
+    counts = ", ".join(plural(report.count(severity), severity.value) for severity in Severity) if found else "no findings"
+    parts = [f"{counts} in {where}"]
+    if len(report.repositories) > 1:
+        verdicts = Counter(repository.verdict(report.fail_on) for repository in report.repositories)
+        parts.append(", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]))
+    if left_out := sum(len(repository.incomplete) for repository in report.repositories):
+        parts.append(f"{plural(left_out, 'file')} not checked")
+    yield paint("; ".join(parts), BOLD)
+    if found:
+        worst = min(found, key=lambda located: located.finding.severity.rank).finding.id
+        yield f"`hfcheck explain {worst}` says why it matters and how to put it right"
+
+
+def _path(repository: RepositoryReport, path: str) -> str:
+    shown = visible(repository.place(path))
     return shown if shown.startswith((".", "/")) else f"./{shown}"
-
-
-def _printed(text: str) -> str:
-    return _unforged(visible(text))
-
-
-def _unforged(text: str) -> str:
-    """Text that no CI runner takes for a command of its own: `##[` and `##vso[` count anywhere in a line."""
-    return text.replace("##[", "\\x23#[").replace("##vso[", "\\x23#vso[")

@@ -103,14 +103,15 @@ def _local(part: Part) -> bytes:
     sizes = (f["crc"], f["compressed"], f["uncompressed"])
     lengths = (len(f["name"]), f.get("extra_length", len(f["extra"])))
     head = struct.pack("<4s5H3I2H", f["magic"], f["needed"], f["flags"], f["method"], 0, 0x21, *sizes, *lengths)
-    return head + f["name"] + f["extra"] + _payload(part) + part.descriptor
+    return b"".join((head, f["name"], f["extra"], _payload(part), part.descriptor))
 
 
 def _central(part: Part, offset: int) -> bytes:
     f = _fields(part, {"magic": b"PK\1\2", "offset": offset} | part.central)
     sizes = (f["crc"], f["compressed"], f["uncompressed"], len(f["name"]), len(f["extra"]))
     head = struct.pack("<4s6H3I2H", f["magic"], f["made"], f["needed"], f["flags"], f["method"], 0, 0x21, *sizes)
-    return head + struct.pack("<3H2I", 0, f["disk"], 0, f["external"], f["offset"]) + f["name"] + f["extra"]
+    head += struct.pack("<3H2I", 0, f["disk"], 0, f["external"], f["offset"])
+    return b"".join((head, f["name"], f["extra"]))
 
 
 def torch_parts() -> list[Part]:
@@ -213,6 +214,9 @@ BENIGN: dict[str, bytes] = {
 
 PARTED: dict[str, tuple[bytes, set[Kind]]] = {
     "100 bytes behind": (row() + bytes(100), {Kind.TRAILING}),
+    "end record in the first block": (row(comment=bytes(60_000)), {Kind.END_MISSED}),
+    "end record 64 KiB before the end": (row([Part(b"a", bytes(9999))]) + bytes(65_600), {Kind.END_FAR}),
+    "end record cut behind the end record": (row() + b"PK\5\6", {Kind.SECOND_END}),
     "a comment that is cut": (row(comment=b"hello")[:-1], {Kind.TRAILING}),
     "the same end record in the comment": (row(comment=row()[-22:]), {Kind.SECOND_END, Kind.DIRECTORY_PLACE}),
     "disk 1 of 0": (row(end={"disk": 1}), {Kind.DISKS}),
@@ -247,6 +251,7 @@ PARTED: dict[str, tuple[bytes, set[Kind]]] = {
     "duplicate": (row([*torch_parts(), Part(b"m/data.pkl", b"other")]), {Kind.DUPLICATE}),
     "equal but for case": (row([*torch_parts(), Part(b"m/DATA.PKL", b"other")]), {Kind.CASE}),
     "zero byte": (row([*torch_parts(), Part(b"m/a\0b")]), {Kind.NUL}),
+    "not UTF-8": (row([*torch_parts(), Part(b"m/\xff")]), {Kind.ENCODING}),
     "said to be UTF-8": (
         row([*torch_parts(), Part(b"m/\xff", central={"flags": 0x800}, local={"flags": 0x800})]),
         {Kind.ENCODING},

@@ -1,0 +1,109 @@
+"""Requirement 2: just under a limit passes, just over it is said, and everything else is still checked."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hfcheck import engine, repository, testing
+from hfcheck.example import Example, Sparse
+from hfcheck.finding import Severity
+from hfcheck.formats import gitattributes, json_, lfs, python_, safetensors
+from hfcheck.report import Reason, RepositoryReport, Verdict
+
+Checked = Callable[[Path], RepositoryReport]
+BROKEN = {"model.safetensors": b"\x02\0\0\0\0\0\0\0{]"}
+"""Another file, whose fault must be found all the same."""
+
+OVER: list[tuple[str, str, object]] = [
+    ("json.bytes", "config.json", Sparse(json_.MAX_BYTES + 1, b"{}")),
+    ("json.depth", "config.json", "[" * (json_.MAX_DEPTH + 1) + "]" * (json_.MAX_DEPTH + 1)),
+    ("json.depth", "config.json", "[" * 100_000),
+    ("json.nodes", "tokenizer.json", "[" + "[]," * (json_.MAX_NODES // 2) + "[]]"),
+    ("json.digits", "config.json", '{"vocab_size": ' + "9" * 4301 + "}"),
+    ("python.bytes", "modeling.py", Sparse(python_.MAX_BYTES + 1, b"#")),
+    ("gitattributes.bytes", ".gitattributes", Sparse(gitattributes.MAX_BYTES + 1, b"#")),
+]
+UNDER: list[tuple[str, object]] = [
+    ("config.json", "[" * json_.MAX_DEPTH + "]" * json_.MAX_DEPTH),
+    ("config.json", '{"vocab_size": ' + "9" * 4300 + "}"),
+    ("modeling.py", "#" * python_.MAX_BYTES),
+    (".gitattributes", "#" * gitattributes.MAX_BYTES),
+]
+
+
+@pytest.mark.parametrize(
+    ("budget", "name", "content"), OVER, ids=[f"{case[0]} {number}" for number, case in enumerate(OVER)]
+)
+def test_over(tmp_path: Path, checked: Checked, budget: str, name: str, content: object) -> None:
+    testing.write(Example(budget, {name: content, **BROKEN}), tmp_path)
+    report = checked(tmp_path)
+    (finding,) = [located.finding for located in report.findings if located.finding.id == "HFC001"]
+    assert budget in finding.message
+    assert finding.at.path == name
+    assert (name, Reason.LIMIT) in {(skipped.path, skipped.reason) for skipped in report.skipped}
+    assert "model.safetensors" in {located.finding.at.path for located in report.findings}, "the others are checked"
+    assert report.verdict(Severity.ERROR) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("name", "content"), UNDER, ids=[f"{case[0]} {number}" for number, case in enumerate(UNDER)])
+def test_under(tmp_path: Path, checked: Checked, name: str, content: object) -> None:
+    testing.write(Example("under", {name: content}), tmp_path)
+    report = checked(tmp_path)
+    assert "HFC001" not in {located.finding.id for located in report.findings}
+    assert not any(skipped.reason is Reason.LIMIT for skipped in report.skipped)
+
+
+def test_a_limit_alone_is_incomplete(tmp_path: Path, checked: Checked) -> None:
+    testing.write(Example("deep", {"notes.json": "[" * 200 + "]" * 200}), tmp_path)
+    assert checked(tmp_path).verdict(Severity.ERROR) is Verdict.INCOMPLETE
+
+
+def test_tensors_of_a_header(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    testing.write(Example("three", {"model.safetensors": {name: ("U8", [1]) for name in "abc"}}), tmp_path)
+    monkeypatch.setattr(safetensors, "MAX_TENSORS", 3)
+    assert not any(skipped.reason is Reason.LIMIT for skipped in checked(tmp_path).skipped)
+    monkeypatch.setattr(safetensors, "MAX_TENSORS", 2)
+    assert any(skipped.detail == "safetensors.tensors" for skipped in checked(tmp_path).skipped)
+
+
+def test_files_of_a_repository(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "MAX_FILES", 20)
+    for number in range(20):
+        (tmp_path / f"{number:02}.txt").touch()
+    assert not checked(tmp_path).skipped or all(
+        skipped.reason is Reason.UNKNOWN for skipped in checked(tmp_path).skipped
+    )
+    (tmp_path / "one more.txt").touch()
+    report = checked(tmp_path)
+    assert any("more than 20 files" in skipped.detail for skipped in report.skipped)
+    assert "HFC001" in {located.finding.id for located in report.findings}
+
+
+def test_a_path_that_is_too_long(tmp_path: Path, checked: Checked) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(20):  # relative to its parent, or the kernel refuses the path as we do
+            os.mkdir("d" * 250, dir_fd=here)
+            below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+    finally:
+        os.close(here)
+    report = checked(tmp_path)
+    assert any("4096 bytes" in skipped.detail for skipped in report.skipped)
+
+
+def test_findings_of_a_repository(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PER_REPOSITORY", 1)
+    testing.write(Example("two", {**BROKEN, "config.json": "[", "tokenizer_config.json": "["}), tmp_path)
+    found = [located.finding.id for located in checked(tmp_path).findings]
+    assert len(found) == 2
+    assert "HFC004" in found
+
+
+def test_a_pointer_is_short(tmp_path: Path, checked: Checked) -> None:
+    text = lfs.MAGIC + b"\noid sha256:" + b"0" * 64 + b"\nsize 1\n"
+    (tmp_path / "model.safetensors").write_bytes(text + b"x" * lfs.MAX_BYTES)
+    assert checked(tmp_path).verdict(Severity.ERROR) is not Verdict.PASS
