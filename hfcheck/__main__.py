@@ -16,7 +16,7 @@ from hfcheck import __version__, config, engine, registry, reports
 from hfcheck.discovery import find
 from hfcheck.finding import Severity, visible
 from hfcheck.report import Report
-from hfcheck.reports import sink, text
+from hfcheck.reports import sink
 from hfcheck.rule import Rule
 
 SEVERITIES = click.Choice([severity.value for severity in Severity])
@@ -128,8 +128,9 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
     for file, name in outputs.items():
         _write(file, reports.FORMATS[name](report))
-    # `color=True` stops click from taking the escapes out again; where there is no colour there are none.
-    click.echo(_on_terminal(report) if _is_terminal(format_) else reports.FORMATS[format_](report), nl=False, color=True)
+    on_terminal = format_ == "text" and sys.stdout.isatty()
+    shown = _for_terminal(report) if on_terminal else reports.FORMATS[format_](report)
+    click.echo(shown, nl=False, color=True)  # or click takes the colours out again: where none belong there are none
     context.exit(report.exit_code)
 
 
@@ -165,6 +166,7 @@ def _settings(path: str | None, roots: tuple[str, ...], *, isolated: bool) -> co
     found = config.discover(os.getcwd())
     if found is None:
         return config.Settings()
+    found = os.path.relpath(found)  # where the working folder lies is no business of a report
     if isolated:
         _say(f"not used because of --isolated: {visible(found)}")
         return config.Settings()
@@ -212,11 +214,9 @@ def _say(line: str) -> None:
     click.echo(f"hfcheck: {sink.unforged(line)}", err=True)
 
 
-def _is_terminal(format_: str) -> bool:
-    return format_ == "text" and sys.stdout.isatty()
+def _for_terminal(report: Report) -> str:
+    from hfcheck.reports import text  # noqa: PLC0415 - as in `hfcheck.reports`
 
-
-def _on_terminal(report: Report) -> str:
     try:
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
     except OSError:

@@ -34,6 +34,15 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """`content` with other bytes in the place of the first `old`."""
+
+    content: Content
+    old: bytes
+    new: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """A safetensors file with this text as header, right or wrong, and `data` zero bytes behind it."""
 

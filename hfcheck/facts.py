@@ -1,10 +1,10 @@
 """What the rules need to know of a repository, read once, when it is first asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname, join, splitext
 from typing import Any, TypeVar
 
 from hfcheck import layout
@@ -17,7 +17,10 @@ from hfcheck.formats.lfs import PointerFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.formats.sniff import Content
+from hfcheck.remote_code import Site, sites
 from hfcheck.repository import Entry, Form, Repository, Unreadable
+from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
+from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
 
 F = TypeVar("F")
@@ -67,6 +70,11 @@ class Shelf:
     @cached_property
     def by_path(self) -> dict[str, Entry]:
         return {entry.path: entry for entry in self.repository.entries}
+
+    @cached_property
+    def by_lower_case(self) -> dict[str, str]:
+        """The paths of the regular files, by what is left of them where upper and lower case are the same."""
+        return {entry.path.lower(): entry.path for entry in self.repository.entries if entry.form is Form.FILE}
 
     def reading(self, entry: Entry) -> Reading:
         if entry.path not in self._read:
@@ -164,7 +172,9 @@ class Facts:
     @cached_property
     def opened(self) -> str | None:
         """The weight file or index that the loader of this folder opens first, whatever else lies beside it."""
-        return next((path for path in candidates(self.folder) if self.has_file(path)), None)
+        named = (self.config or {}).get("transformers_weights")  # transformers 5.23 looks for nothing else then
+        paths = (self.inside(named),) if isinstance(named, str) else candidates(self.folder)
+        return next((path for path in paths if self.has_file(path)), None)
 
     @cached_property
     def indexes(self) -> tuple[Index, ...]:
@@ -187,6 +197,110 @@ class Facts:
             tuple(path for path in sorted(self.index.tensors_by_shard()) if self.has_file(path)) if self.index else ()
         )
 
+    def missing_shards(self, index: Index) -> dict[str, list[str]]:
+        """The shards that an index names and at whose path there is nothing at all, each with its tensors."""
+        shards = index.tensors_by_shard()
+        return {path: tensors for path, tensors in shards.items() if path not in self.shelf.by_path}
+
+    def same_but_case(self, path: str) -> str | None:
+        """A file whose path differs from this one in upper and lower case alone."""
+        found = self.shelf.by_lower_case.get(path.lower())
+        return found if found != path else None
+
+    @cached_property
+    def unlisted_shards(self) -> tuple[str, ...]:
+        """Numbered files of the sets that the opened index names, to which it maps nothing."""
+        if self.index is None or not self.index.followed:
+            return ()
+        listed = [(path.lower(), name) for path in self.index.tensors_by_shard() if (name := layout.shard_name(path))]
+        paths, names = {path for path, _ in listed}, {name for _, name in listed}
+        sets = {(name.stem, name.total, name.suffix) for name in names}
+        return tuple(
+            entry.path
+            for entry in self.direct()
+            if (name := layout.shard_name(entry.path)) is not None
+            and (name.stem, name.total, name.suffix) in sets
+            and entry.form is Form.FILE
+            # Listed in another case or with another count of zeros, it is a name misspelt, and not a file forgotten.
+            and entry.path.lower() not in paths
+            and name not in names
+        )
+
+    @cached_property
+    def loaded_headers(self) -> dict[str, SafetensorsFacts]:
+        """The headers of the weight files that the loader opens, in its order, as far as they could be read."""
+        return self._headers(self.loaded)
+
+    def shard_headers(self, index: Index) -> dict[str, SafetensorsFacts] | None:
+        """The headers of all shards of an index; None where what is in one of them is not known.
+
+        That is so of a shard that is missing, a pointer, a `.bin`, invalid, over a limit or outside the repository.
+        """
+        shards = sorted(index.tensors_by_shard())
+        headers = self._headers(shards)
+        return headers if index.followed and len(headers) == len(shards) else None
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Where the opened index and the headers of its shards differ; None where one of them is not known."""
+        headers = self.shard_headers(self.index) if self.index is not None else None
+        if self.index is None or headers is None:
+            return None
+        return compare(self.index, headers, self._headers(self.unlisted_shards))
+
+    def stores(self, path: str, tensor: str) -> bool:
+        """Whether the header of a weight file is known and names a tensor."""
+        header = self.safetensors(path)
+        return header is not None and tensor in header.tensors
+
+    @cached_property
+    def loaded_set(self) -> WeightSet | None:
+        """The safetensors that the loader opens; None where one of them is missing or something else."""
+        if self.index is not None and self.shard_headers(self.index) is None:
+            return None
+        return self._weight_set(self.loaded, whole=True, single=self.index is None) if self.loaded else None
+
+    @cached_property
+    def rival_sets(self) -> tuple[WeightSet, ...]:
+        """Safetensors beside those the loader opens that engines take by a pattern: `model*.safetensors`."""
+        name = layout.index_name(self.opened or "")
+        stem, suffix = (name.stem, name.suffix) if name is not None else splitext(basename(self.opened or ""))
+        if stem not in layout.LOADED_STEMS or suffix != ".safetensors":
+            return ()
+        sets: dict[int | None, list[str]] = {}
+        for entry in self.direct():
+            if entry.form is not Form.FILE or entry.path in self.loaded or entry.path in self.unlisted_shards:
+                continue
+            shard = layout.shard_name(entry.path)
+            if shard is not None and (shard.stem, shard.suffix) == (stem, suffix):
+                sets.setdefault(shard.total, []).append(entry.path)
+            elif basename(entry.path) == stem + suffix:
+                sets[None] = [entry.path]
+        return tuple(
+            self._weight_set(paths, whole=total is None or len(paths) >= total, single=total is None)
+            for total, paths in sets.items()
+        )
+
+    @cached_property
+    def disagreement(self) -> Disagreement | None:
+        """What tells the weights that the loader opens from others beside them; None where nothing is known to."""
+        loaded = self.loaded_set if self.rival_sets else None
+        if loaded is None:
+            return None
+        untied = says_untied(self.config)
+        return next(filter(None, (disagreement(loaded, other, untied=untied) for other in self.rival_sets)), None)
+
+    @cached_property
+    def code_sites(self) -> dict[str, tuple[Site, ...]]:
+        """The JSON files of the unit that select code, each with the places that do."""
+        found = ((path, sites(document)) for path, document in self.all_of(JsonFacts))
+        return {path: places for path, places in found if places}
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every name in the repository, whichever unit it belongs to."""
+        return self.shelf.repository.entries
+
     @property
     def exceeded(self) -> tuple[tuple[str, str], ...]:
         """Limits that cut the listing of the repository short: their names, and what was found."""
@@ -208,6 +322,14 @@ class Facts:
     @cached_property
     def kind(self) -> Kind:
         return _kind(self)
+
+    def _weight_set(self, paths: Collection[str], *, whole: bool, single: bool) -> WeightSet:
+        headers = self._headers(paths)
+        tensors = {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+        return WeightSet(tuple(paths), tensors if len(headers) == len(paths) else None, whole, single)
+
+    def _headers(self, paths: Iterable[str]) -> dict[str, SafetensorsFacts]:
+        return {path: header for path in paths if (header := self.safetensors(path)) is not None}
 
     def _index(self, path: str) -> Index | None:
         name = layout.index_name(path)

@@ -68,7 +68,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Equal for the same fault in the next commit: no line, offset or wording is part of it."""
         parts = (self.id, self.at.path, self.at.logical)
-        return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def pointer(*parts: str | int) -> str:

@@ -67,7 +67,7 @@ class RepositoryReport:
 
     @property
     def prefix(self) -> str | None:
-        """The way to it from the working folder, `models/a/` or empty; None where an absolute path or `..` was given."""
+        """The way from the working folder, `models/a/` or empty; None where an absolute path or `..` was given."""
         if isabs(self.path) or ".." in self.path.split("/"):
             return None
         folder = normpath(self.path)

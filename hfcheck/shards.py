@@ -1,14 +1,31 @@
 """Where the map of a weight index and the headers of its shards differ."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.formats.tensor import Tensor
+from hfcheck.tying import explained
 from hfcheck.weights import Index
 
 Headers = Mapping[str, SafetensorsFacts]
 """The headers of weight files by their path, in the order in which a loader opens them."""
+
+MAX_PREFIX = 4
+"""Words in front of a name that wrappers add: `base_model.model.language_model.model.` are as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSet:
+    """Safetensors that belong together: a single file, or numbered shards of one total.
+
+    `tensors` is what they store, None where one of them is not known; `whole` says that no number is missing.
+    """
+
+    paths: tuple[str, ...]
+    tensors: Mapping[str, Tensor] | None
+    whole: bool
+    single: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +47,8 @@ class Comparison:
         return not (self.absent or self.renamed or self.misplaced or self.unmapped)
 
 
-def compare(index: Index, headers: Headers) -> Comparison:
-    """An index with the headers of all its shards."""
+def compare(index: Index, headers: Headers, unlisted: Headers) -> Comparison:
+    """An index with the headers of all its shards; what `unlisted` files of the same set store is not absent."""
     astray = {
         tensor
         for path, tensors in index.tensors_by_shard().items()
@@ -43,9 +60,9 @@ def compare(index: Index, headers: Headers) -> Comparison:
     if not astray and not unmapped:
         return Comparison()
     homes = {tensor: path for path in headers for tensor in headers[path].tensors}
-    absent = [tensor for tensor in weight_map if tensor in astray and tensor not in homes]
-    renamed = kindred(absent, [tensor for _, tensor in unmapped])
-    meant = kindred([tensor for _, tensor in unmapped], absent)
+    beside = {tensor for header in unlisted.values() for tensor in header.tensors}
+    absent = [tensor for tensor in weight_map if tensor in astray and tensor not in homes and tensor not in beside]
+    renamed, meant = kindred(absent, (tensor for _, tensor in unmapped))
     return Comparison(
         absent=tuple(tensor for tensor in absent if tensor not in renamed),
         renamed=tuple(tensor for tensor in absent if tensor in renamed),
@@ -54,33 +71,36 @@ def compare(index: Index, headers: Headers) -> Comparison:
     )
 
 
-def kindred(names: Iterable[str], others: Collection[str]) -> set[str]:
-    """Those of the names that may be one of the others, renamed: of the same module, or with other words in front.
+def kindred(absent: Iterable[str], unmapped: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Those of the absent names that may be an unmapped one, renamed, and those of the unmapped.
 
     `a.q_proj.weight` is kin to `a.q_proj.weight_packed`, as quantisers rename it, and to `model.a.q_proj.weight`.
     """
-    if not others:
-        return set()
-    modules = {_module(other) for other in others} - {""}
-    tails = {tail for other in others for tail in _tails(other)}
-    whole = set(others)
-    return {
-        name
-        for name in names
-        if _module(name) in modules or name in tails or any(tail in whole for tail in _tails(name))
-    }
+    left, right = set(absent), set(unmapped)
+    modules = {_module(name) for name in left} & {_module(name) for name in right} - {""}
+    renamed = {name for name in left if _module(name) in modules}
+    meant = {name for name in right if _module(name) in modules}
+    for names, others, found, kin in ((left, right, renamed, meant), (right, left, meant, renamed)):
+        for name in names - found if others else ():
+            tails = [tail for tail in _tails(name) if tail in others]
+            if tails:
+                found.add(name)
+                kin.update(tails)
+    return renamed, meant
 
 
 def _module(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _tails(name: str) -> Iterable[str]:
-    """`b.c` of `a.b.c`: what is left of a name when whole words are taken from its front; one word says too little."""
-    tail = name.partition(".")[2]
-    while "." in tail:
-        yield tail
-        tail = tail.partition(".")[2]
+def _tails(name: str) -> list[str]:
+    """`c.d` of `a.b.c.d`, and so on: a name without its first words; a single word that is left says too little."""
+    found: list[str] = []
+    at = name.find(".") + 1
+    while at and len(found) < MAX_PREFIX and (end := name.find(".", at) + 1):
+        found.append(name[at:])
+        at = end
+    return found
 
 
 def copies(headers: Headers) -> dict[str, list[str]]:
@@ -88,16 +108,41 @@ def copies(headers: Headers) -> dict[str, list[str]]:
     first: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for path, header in headers.items():
-        for tensor in header.tensors.keys() & first.keys():
-            found.setdefault(tensor, [first[tensor]]).append(path)
-        first.update(dict.fromkeys(header.tensors, path) | {tensor: first[tensor] for tensor in found})
+        for tensor in header.tensors:
+            if (before := first.setdefault(tensor, path)) != path:
+                found.setdefault(tensor, [before]).append(path)
     return found
 
 
-def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """Tensors that both store, with another dtype or shape."""
-    return [
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two sets that are not the same model, and the tensors that tell them apart."""
+
+    loaded: WeightSet
+    other: WeightSet
+    tensors: tuple[str, ...]
+
+
+def disagreement(loaded: WeightSet, other: WeightSet, *, untied: bool) -> Disagreement | None:
+    """Tensors with another dtype or shape or in one set alone; None where there are none, or a set is not known.
+
+    Unless the model is `untied`, one of embedding and head is enough.
+    """
+    if loaded.tensors is None or other.tensors is None:
+        return None
+    mine, theirs = loaded.tensors, other.tensors
+    found = [
         name
-        for name, tensor in one.items()
-        if name in other and (tensor.dtype, tensor.shape) != (other[name].dtype, other[name].shape)
+        for name, tensor in theirs.items()
+        if name in mine and (tensor.dtype, tensor.shape) != (mine[name].dtype, mine[name].shape)
     ]
+    found += _only(theirs, mine, untied=untied)
+    found += _only(mine, theirs, untied=untied) if other.whole else []
+    return Disagreement(loaded, other, tuple(found)) if found else None
+
+
+def _only(one: Mapping[str, Tensor], other: Mapping[str, Tensor], *, untied: bool) -> list[str]:
+    """Tensors that only the one stores."""
+    names = [name for name in one if name not in other]
+    needless = set() if untied or not names else explained(names, other)
+    return [name for name in names if name not in needless]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfcheck.example import Append, Archive, Content, Cut, Example, Header, Link, Pipe, Pointer, Sparse
+from hfcheck.example import Append, Archive, Content, Cut, Example, Header, Link, Pipe, Pointer, Replace, Sparse
 from hfcheck.facts import units
 from hfcheck.finding import Finding
 from hfcheck.formats import lfs
@@ -84,6 +84,8 @@ def to_bytes(name: str, content: Content) -> bytes:
             return to_bytes(name, content.content)[: -content.by]
         case Append():
             return to_bytes(name, content.content) + content.data
+        case Replace():
+            return to_bytes(name, content.content).replace(content.old, content.new, 1)
         case Header():
             text = content.text.encode()
             return struct.pack("<Q", len(text)) + text + bytes(content.data)

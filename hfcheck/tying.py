@@ -15,13 +15,15 @@ TIED = (
 )  # fmt: skip
 """How the names of embeddings and heads end that transformers 5.23 ties (`_tied_weights_keys` of its models)."""
 
+_TAILS = tuple(f".{name}" for name in TIED)
+
 LANGUAGE_PARTS = ("text_config", "llm_config", "language_config", "decoder", "thinker_config")
 """Where the config of a composite model keeps that of its language model."""
 
 
 def may_be_tied(tensor: str) -> bool:
     """Whether a tensor of this name is an embedding or a head."""
-    return any(tensor == tail or tensor.endswith(f".{tail}") for tail in TIED)
+    return f".{tensor}".endswith(_TAILS)
 
 
 def explained(absent: Iterable[str], stored: Iterable[str]) -> set[str]:

@@ -12,12 +12,13 @@ served uninitialised weights: https://github.com/sgl-project/sglang/pull/32279 .
 shard: https://github.com/hiyouga/LlamaFactory/issues/3340 .
 
 ## How to put it right
-Upload the file that is named. If the weights were saved again in another number of shards, the index is left over from
-before: commit the one that was saved together with these shards.
+Upload the file that is named. If the weights were saved again in another number of shards, the index is left over
+from before: commit the one that was saved together with these shards.
 """
 
 from collections.abc import Iterator
 
+from hfcheck.example import Pointer
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer, quote
 from hfcheck.rule import Example, Rule
@@ -62,15 +63,19 @@ class IndexShardMissing(Rule):
             {INDEX: {"metadata": {}, "weight_map": {"a": f"part/{ONE}"}}, f"part/{ONE}": {"a": F16}},
             near_miss=True,
         ),
+        Example(
+            "a shard that is a Git LFS pointer is there",
+            {INDEX: {"metadata": {}, "weight_map": {"a": ONE}}, ONE: Pointer(4096)},
+            near_miss=True,
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         index = facts.index  # None where the loader opens a single file, whatever else lies beside it
         if index is None:
             return
-        present = {entry.path.lower() for entry in facts.files}
-        for shard, tensors in index.tensors_by_shard().items():
-            if facts.has_file(shard) or shard.lower() in present or facts.other_shard_set(shard):
+        for shard, tensors in facts.missing_shards(index).items():
+            if facts.same_but_case(shard) or facts.other_shard_set(shard):
                 continue
             # One fault, one finding: a lost shard of a large model would otherwise be hundreds of lines.
             at = At(index.path, pointer("weight_map", tensors[0]))

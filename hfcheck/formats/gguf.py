@@ -153,7 +153,7 @@ def read(stream: IO[bytes]) -> GgufFacts:
         raise GgufInvalid(0, "the four bytes GGUF", Fault.NOT_GGUF)
     # Versions are small: of the two orders of bytes the one that leaves the upper half empty is the file's.
     big = stream.read(2) == b"\0\0"
-    header = _Header(stream, size, "big" if big else "little", _BIG if big else _LITTLE, position=4)
+    header = _Header(stream, size, ">" if big else "<", position=4)
     stream.seek(4)
     version = header.number(4)
     if version not in (2, 3):
@@ -181,14 +181,14 @@ def read(stream: IO[bytes]) -> GgufFacts:
     )
 
 
-_Scalars = dict[int, tuple[str, Struct]]
 _STRING, _ARRAY, _U64 = 8, 9, 10
 _SCALARS = {
     0: ("u8", "B"), 1: ("i8", "b"), 2: ("u16", "H"), 3: ("i16", "h"), 4: ("u32", "I"), 5: ("i32", "i"),
     6: ("f32", "f"), 7: ("bool", "?"), 10: ("u64", "Q"), 11: ("i64", "q"), 12: ("f64", "d"),
 }  # fmt: skip
-_LITTLE: _Scalars = {kind: (name, Struct("<" + code)) for kind, (name, code) in _SCALARS.items()}
-_BIG: _Scalars = {kind: (name, Struct(">" + code)) for kind, (name, code) in _SCALARS.items()}
+_SCALAR_STRUCTS = {
+    mark: {kind: (name, Struct(mark + code)) for kind, (name, code) in _SCALARS.items()} for mark in "<>"
+}
 _CHUNK = 2**16
 _MOST = 2**63 - 1  # llama.cpp counts elements in int64_t
 
@@ -199,8 +199,7 @@ class _Header:
 
     stream: IO[bytes]
     size: int
-    order: Literal["little", "big"]
-    scalars: _Scalars
+    mark: Literal["<", ">"]
     position: int = 0
     kept: int = 0
     strings: int = 0
@@ -231,7 +230,7 @@ class _Header:
         self.stream.seek(self.position)
 
     def number(self, width: int) -> int:
-        return int.from_bytes(self.take(width), self.order)
+        return int.from_bytes(self.take(width), "little" if self.mark == "<" else "big")
 
     def count(self, what: str, least: int) -> int:
         """A number of keys or tensors, each of at least so many bytes."""
@@ -263,7 +262,7 @@ class _Header:
     def value(self) -> Value:
         """The value of a key: its type, and what that type has."""
         at, kind = self.position, self.number(4)
-        if scalar := self.scalars.get(kind):
+        if scalar := _SCALAR_STRUCTS[self.mark].get(kind):
             (value,) = scalar[1].unpack(self.take(scalar[1].size))
             return cast("bool | int | float", value)
         if kind == _STRING:
@@ -281,7 +280,7 @@ class _Header:
         """An array, without its elements."""
         at, kind = self.position, self.number(4)
         count = self.number(8)
-        if scalar := self.scalars.get(kind):
+        if scalar := _SCALAR_STRUCTS[self.mark].get(kind):
             self.skip(count * scalar[1].size)
             return Array(scalar[0], count)
         if kind != _STRING:
@@ -296,7 +295,7 @@ class _Header:
 
     def skip_strings(self, count: int) -> None:
         """Past so many strings, in pieces: a vocabulary is a read for each 64 KiB, and not one for each token."""
-        unpack = self.scalars[_U64][1].unpack_from
+        unpack = _SCALAR_STRUCTS[self.mark][_U64][1].unpack_from
         piece = _CHUNK
         while count:
             self.check(8)
@@ -346,15 +345,15 @@ def _tensor_infos(header: _Header, count: int) -> tuple[dict[str, _Info], tuple[
         dimensions = header.number(4)
         if dimensions > MAX_DIMENSIONS:
             raise _wrong(at, name, f"at most {MAX_DIMENSIONS} dimensions, not {dimensions}", Fault.COUNTS)
-        shape = tuple(header.number(8) for _ in range(dimensions))
-        kind, offset = header.number(4), header.number(8)
-        size = _size(at, name, kind, shape)
+        layout = Struct(f"{header.mark}{dimensions}QIQ")
+        *shape, kind, offset = layout.unpack(header.take(layout.size))
+        size = _size(at, name, kind, tuple(shape))
         if offset + (size or 0) > _MOST:
             raise _wrong(at, name, "an offset and a size below 2**63", Fault.ARITHMETIC)
         if name in infos:
             duplicates.append(name)
         else:
-            infos[name] = _Info(kind, shape, offset, size)
+            infos[name] = _Info(kind, tuple(shape), offset, size)
     return infos, tuple(duplicates)
 
 

@@ -1,11 +1,24 @@
 """Which files of a repository Git hands to LFS: https://git-scm.com/docs/gitattributes ."""
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO
 
 from hfcheck.formats.invalid import Invalid
 
 MAX_BYTES = 2**20
+MAX_LINES = 10_000
+"""Lines that speak of a filter: each is held against each large file."""
+
+MAX_LINE = 2048
+"""Bytes of a line: Git itself ignores a longer one since 2.39.1."""
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\(?:["\\abfnrtv]|[0-3][0-7]{2}))*)"[ \t\r]')
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
+_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_POSIX = re.compile(r"\[:([^\]]*):\]")
+_BLANK = re.compile(r"[ \t\r]+")
 
 
 class AttributesInvalid(Invalid):
@@ -28,11 +41,7 @@ class AttributesFacts:
 
     def filter_of(self, path: str) -> str | None:
         """The filter of a path, relative to the folder of the file; None where there is none."""
-        found = None
-        for line in self.lines:
-            if matches(line.pattern, path):
-                found = line.filter
-        return found
+        return next((line.filter for line in reversed(self.lines) if matches(line.pattern, path)), None)
 
 
 def read(stream: IO[bytes]) -> AttributesFacts:
@@ -42,35 +51,144 @@ def read(stream: IO[bytes]) -> AttributesFacts:
     if len(data) > MAX_BYTES:
         raise AttributesInvalid(MAX_BYTES, f"at most {MAX_BYTES} bytes", budget="gitattributes.bytes")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise AttributesInvalid(error.start, "UTF-8") from error
-    lines: list[Attribute] = []
-    for line in text.splitlines():
-        pattern, *attributes = line.split() or [""]
-        if not pattern or pattern.startswith(("#", "!", "[attr]")):
-            continue
-        for attribute in attributes:
-            if attribute.startswith("filter="):
-                lines.append(Attribute(pattern, attribute.removeprefix("filter=")))
-            elif attribute in {"-filter", "!filter"}:
-                lines.append(Attribute(pattern, None))
+    written = [_split(line) for line in text.split("\n") if len(line.encode()) < MAX_LINE]
+    macros = {name.removeprefix("[attr]"): words for name, words in written if name.startswith("[attr]")}
+    lines = [
+        Attribute(pattern, filter_)
+        for pattern, words in written
+        if pattern and not pattern.startswith(("#", "!", "[attr]"))
+        for filter_ in _filters(words, macros)
+    ]
+    if len(lines) > MAX_LINES:
+        raise AttributesInvalid(0, f"at most {MAX_LINES} lines that speak of a filter", budget="gitattributes.lines")
     return AttributesFacts(tuple(lines))
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    """The pattern and the attributes of a line; a pattern in quotes is written as in C."""
+    line = line.lstrip(" \t\r")
+    if quoted := _QUOTED.match(line + " "):
+        return _ESCAPE.sub(_unescaped, quoted[1]), _BLANK.split(line[quoted.end() :])
+    pattern, *words = _BLANK.split(line)
+    return pattern, words
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code = escape[1]
+    return _LETTERS.get(code, code) if len(code) == 1 else chr(int(code, 8))
+
+
+def _filters(words: list[str], macros: dict[str, list[str]]) -> list[str | None]:
+    """What each word says of the filter, those that say nothing left out; a macro stands for its own words."""
+    expanded = [part for word in words for part in (macros.get(word, [word]))]
+    return [
+        word.removeprefix("filter=") if word.startswith("filter=") else None
+        for word in expanded
+        if word.startswith("filter=") or word in {"filter", "-filter", "!filter"}
+    ]
 
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a pattern of Git names a path: without a slash it is held against the last part alone."""
-    anchored = "/" in pattern.rstrip("/")
-    parts = path.split("/") if anchored else [path.rsplit("/", 1)[-1]]
-    return _parts_match(pattern.removeprefix("/").split("/"), parts)
+    globs = _parsed(_bytewise(pattern))
+    parts = _bytewise(path).split("/")
+    if globs is None:
+        return False
+    return _parts_match(globs, parts) if "/" in pattern else _glob(globs[0], parts[-1])
 
 
-def _parts_match(patterns: list[str], parts: list[str]) -> bool:
-    """`**` stands for any number of folders; two pointers and one way back keep it linear in practice."""
+def _bytewise(text: str) -> str:
+    """One character for each byte: `?` is one byte to Git."""
+    return text.encode(errors="surrogateescape").decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """`[...]`: the ranges of characters in it."""
+
+    inverted: bool
+    ranges: tuple[tuple[str, str], ...]
+
+    def holds(self, char: str) -> bool:
+        return any(first <= char <= last for first, last in self.ranges) != self.inverted
+
+
+_STAR = _Class(inverted=False, ranges=())
+_ANY = _Class(inverted=True, ranges=())
+_Glob = tuple[str | _Class, ...]
+
+_NAMED = {
+    "alnum": ("09", "AZ", "az"), "alpha": ("AZ", "az"), "blank": ("\t\t", "  "), "cntrl": ("\0\x1f", "\x7f\x7f"),
+    "digit": ("09",), "graph": ("!~",), "lower": ("az",), "print": (" ~",), "punct": ("!/", ":@", "[`", "{~"),
+    "space": ("\t\r", "  "), "upper": ("AZ",), "xdigit": ("09", "AF", "af"),
+}  # fmt: skip
+"""Classes of POSIX; `git lfs track "my file.bin"` writes `my[[:space:]]file.bin`."""
+
+
+@lru_cache(maxsize=MAX_LINES)
+def _parsed(pattern: str) -> tuple[_Glob, ...] | None:
+    """The parts of a pattern between its slashes; None where it can match nothing."""
+    parts: list[list[str | _Class]] = [[]]
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        at += 1
+        if char == "/":
+            parts.append([])
+        elif char == "[":
+            found = _class(pattern, at)
+            if found is None:
+                return None
+            element, at = found
+            parts[-1].append(element)
+        elif char == "\\":
+            if at == len(pattern):
+                return None
+            if pattern[at] != "/":
+                parts[-1].append(pattern[at])
+                at += 1
+        else:
+            parts[-1].append({"*": _STAR, "?": _ANY}.get(char, char))
+    if len(parts) > 1 and not parts[0]:  # a slash at the start: this folder, which is meant anyway
+        del parts[0]
+    return tuple(map(tuple, parts))
+
+
+def _class(pattern: str, at: int) -> tuple[_Class, int] | None:
+    """The class that begins behind the bracket at `at - 1`, and where it ends; None where it does not."""
+    inverted = pattern[at : at + 1] in {"!", "^"}
+    at += inverted
+    start = at
+    ranges: list[tuple[str, str]] = []
+    while at < len(pattern) and (pattern[at] != "]" or at == start):
+        if named := _POSIX.match(pattern, at):
+            if named[1] not in _NAMED:
+                return None
+            ranges += [(pair[0], pair[1]) for pair in _NAMED[named[1]]]
+            at = named.end()
+            continue
+        first, at = _literal(pattern, at)
+        if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in {"]", ""}:
+            last, at = _literal(pattern, at + 1)
+            ranges.append((first, last))
+        else:
+            ranges.append((first, first))
+    return (_Class(inverted, tuple(ranges)), at + 1) if at < len(pattern) else None
+
+
+def _literal(pattern: str, at: int) -> tuple[str, int]:
+    return (pattern[at + 1 : at + 2], at + 2) if pattern[at] == "\\" else (pattern[at], at + 1)
+
+
+def _parts_match(patterns: tuple[_Glob, ...], parts: list[str]) -> bool:
+    """`**` stands for any number of folders; two pointers and one way back keep it from growing exponentially."""
     here = there = 0
     star, mark = -1, 0
     while there < len(parts):
-        if here < len(patterns) and patterns[here] == "**":
+        if here < len(patterns) and len(patterns[here]) > 1 and set(patterns[here]) == {_STAR}:
             star, mark = here, there
             here += 1
         elif here < len(patterns) and _glob(patterns[here], parts[there]):
@@ -80,48 +198,23 @@ def _parts_match(patterns: list[str], parts: list[str]) -> bool:
             here, there = star + 1, mark
         else:
             return False
-    return all(pattern == "**" for pattern in patterns[here:])
+    return here == len(patterns)
 
 
-def _glob(pattern: str, name: str) -> bool:
-    """`*`, `?` and `[...]` without a regular expression: the pattern is the author's, and its time must be bounded."""
+def _glob(pattern: _Glob, name: str) -> bool:
+    """One part without a regular expression: the pattern is the author's, and its time must be bounded."""
     here = there = 0
     star, mark = -1, 0
     while there < len(name):
-        width = _one(pattern, here, name[there]) if here < len(pattern) and pattern[here] != "*" else 0
-        if width:
-            here, there = here + width, there + 1
-        elif here < len(pattern) and pattern[here] == "*":
+        element = pattern[here] if here < len(pattern) else ""
+        if element is _STAR:
             star, mark = here, there
             here += 1
+        elif element == name[there] or (isinstance(element, _Class) and element.holds(name[there])):
+            here, there = here + 1, there + 1
         elif star >= 0:
             mark += 1
             here, there = star + 1, mark
         else:
             return False
-    return not pattern[here:].strip("*")
-
-
-def _one(pattern: str, at: int, char: str) -> int:
-    """How many characters of the pattern stand for this one character; 0 where they do not."""
-    if pattern[at] == "?":
-        return 1
-    close = pattern.find("]", at + 2)
-    if pattern[at] == "[" and close > 0:
-        body = pattern[at + 1 : close]
-        inverted = body[:1] in ("!", "^")
-        return close + 1 - at if (char in _members(body[inverted:])) != inverted else 0
-    if pattern[at] == "\\" and at + 1 < len(pattern):
-        return 2 if pattern[at + 1] == char else 0
-    return 1 if pattern[at] == char else 0
-
-
-def _members(body: str) -> str:
-    found = ""
-    while body:
-        if len(body) > 2 and body[1] == "-":
-            found += "".join(map(chr, range(ord(body[0]), min(ord(body[2]), ord(body[0]) + 256) + 1)))
-            body = body[3:]
-        else:
-            found, body = found + body[0], body[1:]
-    return found
+    return all(element is _STAR for element in pattern[here:])

@@ -83,7 +83,7 @@ def read(stream: IO[bytes]) -> SafetensorsFacts:
     metadata = _metadata(document.value.get("__metadata__"))
     shadowed, shadowed_metadata = _shadowed(document)
     tensors = {name: _tensor(name, info) for name, info in entries.items()}
-    _check_extra_fields(entries)
+    _check_extra_fields(document)
     _check_layout(tensors, start, size)
     return SafetensorsFacts(
         tensors,
@@ -144,7 +144,7 @@ def _shadowed(document: json_.JsonFacts) -> tuple[tuple[tuple[str, Tensor], ...]
     tensors: list[tuple[str, Tensor]] = []
     metadata: list[str] = []
     for hidden in document.shadowed:
-        parts = [part.replace("~1", "/").replace("~0", "~") for part in hidden.pointer.split("/")[1:]]
+        parts = _parts(hidden)
         if parts == ["__metadata__"]:
             raise SafetensorsInvalid(8, "__metadata__ once", Fault.METADATA)
         if parts[0] == "__metadata__":
@@ -155,9 +155,13 @@ def _shadowed(document: json_.JsonFacts) -> tuple[tuple[tuple[str, Tensor], ...]
             tensors.append((parts[0], _entry(parts[0], hidden.value)))
         elif len(parts) == 2 and parts[1] in _FIELDS:
             raise _wrong(parts[0], f"{parts[1]} once")
-        elif parts[1] in {"dtype", "0"}:  # {"F32": null, "F32": null}
+        elif len(parts) == 3 and parts[1] in {"dtype", "0"} and parts[2] in BITS:  # {"F32": null, "F32": null}
             raise _wrong(parts[0], "one dtype")
     return tuple(tensors), tuple(metadata)
+
+
+def _parts(hidden: json_.Shadowed) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in hidden.pointer.split("/")[1:]]
 
 
 _FIELDS = ("dtype", "shape", "data_offsets")
@@ -208,13 +212,14 @@ def _disagree(name: str, tensor: Tensor, bits: int) -> SafetensorsInvalid:
     return _wrong(name, f"{bits // 8} bytes for {tensor.described}, not {tensor.nbytes}")
 
 
-def _check_extra_fields(entries: dict[str, Any]) -> None:
+def _check_extra_fields(document: json_.JsonFacts) -> None:
     """The library skips fields that it does not know, and still refuses a number that no float can hold."""
-    for name, info in entries.items():
-        if len(info) > len(_FIELDS):
-            for _, value in json_.walk(info):
-                if type(value) is int and abs(value) >= 2**1024:
-                    raise _wrong(name, "numbers that a 64-bit float can hold")
+    places = [(name, info) for name, info in document.value.items() if type(info) is dict and len(info) > len(_FIELDS)]
+    places += [(_parts(hidden)[0], hidden.value) for hidden in document.shadowed]
+    for name, info in places:
+        for _, value in json_.walk(info):
+            if type(value) is int and abs(value) >= 2**1024:
+                raise _wrong(name, "numbers that a 64-bit float can hold")
 
 
 def _wrong(name: str, expected: str) -> SafetensorsInvalid:

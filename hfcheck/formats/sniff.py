@@ -1,5 +1,6 @@
 """What a file is by its first bytes, whatever its name says."""
 
+import codecs
 from enum import Enum
 
 from hfcheck.formats import lfs
@@ -83,7 +84,7 @@ def content(head: bytes, size: int) -> Content:
     if head.startswith(b"MZ") and size > 64 and not head[:64].isascii():
         return Content.PE
     # Eight bytes of length, then a brace: the length is at most the file, or this is text that happens to look so.
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+    if head[8:9] == b"{" and len(b"{}") <= int.from_bytes(head[:8], "little") <= size - 8:
         return Content.SAFETENSORS
     if _is_pickle(head):
         return Content.PICKLE
@@ -111,11 +112,8 @@ def _is_onnx(head: bytes) -> bool:
 
 
 def _text(head: bytes, size: int) -> Content:
-    sample = head
-    if len(head) < size:  # the cut may go through a character
-        sample = head[: max(len(head) - 4, 0)]
-    try:
-        text = sample.decode("utf-8-sig")
+    try:  # the cut after the head may go through a character
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=len(head) >= size)
     except UnicodeDecodeError:
         return Content.UNKNOWN
     if any(char < " " and char not in "\t\n\r\f\x1b" for char in text):

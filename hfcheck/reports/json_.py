@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
-from hfcheck.finding import Severity, visible
+from hfcheck.finding import Severity, printable, visible
 from hfcheck.locate import Located
 from hfcheck.report import Report, RepositoryReport, Skipped
+from hfcheck.reports import sink
 
 SCHEMA_VERSION = 1
 ENGINE = "transformers 5.23.0"
@@ -17,7 +18,7 @@ def render(report: Report) -> str:
     return dumps(document(report))
 
 
-def dumps(value: Any) -> str:
+def dumps(value: dict[str, Any]) -> str:
     """JSON in ASCII that can stand in a web page: no `<`, `>` or `&` is left to end the element around it."""
     text = json.dumps(value, indent=2, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026") + "\n"
@@ -45,7 +46,7 @@ def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, An
         "verdict": repository.verdict(fail_on).value,
         "load": {
             "engine": ENGINE,
-            "architecture": visible(repository.architecture) if repository.architecture is not None else None,
+            "architecture": _optional(repository.architecture),
             "outcome": "not-checked",
             "reason": NOT_CHECKED,
             "missing": [],
@@ -54,12 +55,14 @@ def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, An
         },
         "files": {"checked": repository.checked, "skipped": [_skipped(skipped) for skipped in repository.skipped]},
         "findings": [_finding(located) for located in repository.findings],
-        "ignored": [{**_finding(ignored.located), "reason": visible(ignored.reason)} for ignored in repository.ignored],
+        "ignored": [
+            {**_finding(ignored.located), "reason": sink.name(ignored.reason)} for ignored in repository.ignored
+        ],
     }
 
 
 def _skipped(skipped: Skipped) -> dict[str, str]:
-    reason = f"{skipped.reason.value}: {visible(skipped.detail)}" if skipped.detail else skipped.reason.value
+    reason = f"{skipped.reason.value}: {sink.name(skipped.detail)}" if skipped.detail else skipped.reason.value
     return {"path": visible(skipped.path), "reason": reason}
 
 
@@ -76,11 +79,11 @@ def _finding(located: Located) -> dict[str, Any]:
         "line": located.line,
         "column": located.column,
         "offset": located.offset,
-        "message": finding.message,
-        "hint": finding.hint,
+        "message": printable(finding.message),
+        "hint": printable(finding.hint),
         "fingerprint": finding.fingerprint,
     }
 
 
 def _optional(text: str | None) -> str | None:
-    return None if text is None else visible(text)
+    return None if text is None else sink.name(text)

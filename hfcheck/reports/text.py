@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from textwrap import wrap
 
-from hfcheck.finding import Severity, printable, visible
+from hfcheck.finding import Severity, printable, quote, visible
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped, Verdict
 from hfcheck.reports import sink
@@ -28,14 +28,14 @@ COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;3
 VERDICT_COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.INCOMPLETE: "33"}
 
 COVERAGE = {
-    Reason.POINTER: "git-lfs pointer",
-    Reason.LIMIT: "over a limit",
-    Reason.UNREADABLE: "unreadable",
-    Reason.LINK: "link not followed",
-    Reason.SPECIAL: "not a regular file",
-    Reason.PICKLE: "pickle not interpreted by this version",
-    Reason.ARCHIVE: "archive not opened by this version",
-    Reason.UNKNOWN: "not a known type",
+    Reason.POINTER: ("git-lfs pointer", "git-lfs pointers"),
+    Reason.LIMIT: ("over a limit", "over a limit"),
+    Reason.UNREADABLE: ("unreadable", "unreadable"),
+    Reason.LINK: ("link not followed", "links not followed"),
+    Reason.SPECIAL: ("not a regular file", "not regular files"),
+    Reason.PICKLE: ("pickle not interpreted", "pickles not interpreted"),
+    Reason.ARCHIVE: ("archive not opened", "archives not opened"),
+    Reason.UNKNOWN: ("not a known type", "not a known type"),
 }
 
 Paint = Callable[[str, str], str]
@@ -57,6 +57,8 @@ def render(report: Report, width: int = WIDTH, paint: Paint = plain) -> str:
         lines += [f"settings: {visible(report.settings)}", ""]
     for repository in report.repositories:
         lines += _repository(repository, report.fail_on, width, paint)
+    if len(report.repositories) > 1 and lines[-1]:
+        lines.append("")
     lines += _summary(report, paint)
     return sink.unforged("\n".join([*lines, ""]))
 
@@ -74,15 +76,16 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 def covered(repository: RepositoryReport) -> str:
     """`12 files: 9 checked, 1 git-lfs pointer, 2 not a known type`."""
     counts = Counter(skipped.reason for skipped in repository.skipped)
-    parts = [f"{repository.checked} checked", *(f"{counts[reason]} {COVERAGE[reason]}" for reason in Reason if counts[reason])]
-    return f"{plural(repository.checked + counts.total(), 'file')}: {', '.join(parts)}"
+    parts = [plural(counts[reason], *COVERAGE[reason]) for reason in Reason if counts[reason]]
+    files = plural(repository.checked + counts.total(), "file")
+    return f"{files}: {', '.join([f'{repository.checked} checked', *parts])}"
 
 
 def _repository(repository: RepositoryReport, fail_on: Severity, width: int, paint: Paint) -> Iterator[str]:
     verdict = repository.verdict(fail_on)
-    kind = repository.kind.value if repository.architecture is None else sink.name(repository.architecture, SHORT)
     # The verdict comes first: whatever a folder or a config calls itself, it stands behind the word that counts.
-    head = f"{paint(verdict.value, VERDICT_COLOURS[verdict])}  {paint(_path(repository, '.'), BOLD)}  {kind}"
+    word = paint(verdict.value, VERDICT_COLOURS[verdict])
+    head = f"{word}  {paint(_path(repository, '.'), BOLD)}  {_kind(repository)}"
     left_out = [*_not_checked(repository), *_ignored(repository.ignored)]
     if not repository.findings and not left_out:
         yield f"{head}  {covered(repository)}"
@@ -97,8 +100,17 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
     if repository.findings:
         yield ""
     for line in (covered(repository), *left_out):
-        yield from wrap(line, width, initial_indent="  ", subsequent_indent="  | ", **_WHOLE_WORDS)
+        first, *others = _wrapped(line, width - len("  | "))
+        yield from (f"  {first}", *(f"  | {other}" for other in others))
     yield ""
+
+
+def _kind(repository: RepositoryReport) -> str:
+    """The architecture, where the config names one; what could not be a name in Python stands in quotes."""
+    name = repository.architecture
+    if name is None:
+        return repository.kind.value
+    return name if name.isidentifier() and len(name) <= SHORT else quote(name, SHORT)
 
 
 def _finding(located: Located, width: int, paint: Paint) -> Iterator[str]:
@@ -106,19 +118,22 @@ def _finding(located: Located, width: int, paint: Paint) -> Iterator[str]:
     at = f", byte {located.offset}" if located.offset is not None else ""
     yield f"    {paint(finding.severity.value, COLOURS[finding.severity])} {paint(finding.id, BOLD)} {finding.name}{at}"
     bar = paint("|", DIM)
-    for line in wrap(printable(finding.message), width - len("    | "), **_WHOLE_WORDS):
+    for line in _wrapped(printable(finding.message), width - len("    | ")):
         yield f"    {bar} {line}"
-    hint = wrap(printable(finding.hint), width - len("    | hint: "), **_WHOLE_WORDS)
-    for lead, line in zip(("hint: ", *["      "] * len(hint)), hint, strict=False):
-        yield f"    {bar} {paint(lead + line, DIM)}"
+    lead = "hint: "
+    for line in _wrapped(printable(finding.hint), width - len("    | hint: ")):
+        yield f"    {bar} {paint(f'{lead}{line}', DIM)}"
+        lead = " " * len(lead)
 
 
-_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
-"""A name or an address that is cut cannot be searched for."""
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of whole words: a name or an address that is cut cannot be searched for."""
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _not_checked(repository: RepositoryReport) -> Iterator[str]:
-    files = repository.incomplete
+    named = {located.finding.at.path for located in repository.findings}
+    files = [skipped for skipped in repository.incomplete if skipped.path not in named]
     for skipped in files[:LISTED]:
         yield f"not checked: {_path(repository, skipped.path)} ({_reason(skipped)})"
     if len(files) > LISTED:
@@ -139,10 +154,13 @@ def _ignored(ignored: tuple[Ignored, ...]) -> Iterator[str]:
 
 
 def _summary(report: Report, paint: Paint) -> Iterator[str]:
+    if not report.repositories:
+        yield "no model repository to check"
+        return
     found = [located for repository in report.repositories for located in repository.findings]
     where = plural(len(report.repositories), "repository", "repositories")
-    counts = ", ".join(plural(report.count(severity), severity.value) for severity in Severity) if found else "no findings"
-    parts = [f"{counts} in {where}"]
+    counts = [plural(report.count(severity), severity.value) for severity in Severity]
+    parts = [f"{', '.join(counts) if found else 'no findings'} in {where}"]
     if len(report.repositories) > 1:
         verdicts = Counter(repository.verdict(report.fail_on) for repository in report.repositories)
         parts.append(", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]))

@@ -28,7 +28,7 @@ OVER: list[tuple[str, str, object]] = [
 UNDER: list[tuple[str, object]] = [
     ("config.json", "[" * json_.MAX_DEPTH + "]" * json_.MAX_DEPTH),
     ("config.json", '{"vocab_size": ' + "9" * 4300 + "}"),
-    ("modeling.py", "#" * python_.MAX_BYTES),
+    ("modeling.py", "#" + "a" * (python_.MAX_BYTES - 1)),
     (".gitattributes", "#" * gitattributes.MAX_BYTES),
 ]
 

@@ -1,0 +1,146 @@
+"""The config declares a model, and none of the weight files beside it has a name that its loader opens.
+
+## What it finds
+A `config.json` of transformers with `architectures`, in a folder with weight files such as `projector.bin` or
+`weights-v2.pt`, and neither `model.safetensors`, `pytorch_model.bin` nor an index of either. A config and a tokenizer
+without any weights are legal, and so are the weights of other runtimes (GGUF, ONNX, TensorFlow, Flax, OpenVINO, MLX,
+CTranslate2, ExLlama), variants (`model.fp16.safetensors`), adapters, and models whose own code loads them.
+
+## Why it matters
+transformers 5.23.0 looks for four names: `OSError: Error no file named model.safetensors, or pytorch_model.bin, found in
+directory ...`. A repository with nothing but its projector: https://github.com/codefanw/FlashSloth/issues/2 . A folder
+that was given without the weights of its root: https://github.com/cswry/SeeSR/issues/8 .
+
+## How to put it right
+Upload the weights, or rename the file if it holds all of them. Where it is meant to be a part only, say so in the model
+card and take `architectures` out of the config.
+"""
+
+from collections.abc import Iterator
+from posixpath import basename
+
+from hfcheck import layout
+from hfcheck.example import Archive, Pointer
+from hfcheck.facts import Facts, Kind
+from hfcheck.finding import At, Finding, Severity, quote
+from hfcheck.formats.sniff import Content
+from hfcheck.repository import Entry, Form
+from hfcheck.rule import Example, Rule
+from hfcheck.weights import candidates
+
+CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+F16 = ("F16", [2, 3])
+TORCH = Archive({"archive/data.pkl": b"\x80\x02}q\x00.", "archive/version": b"3\n"})
+
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+TENSORS = frozenset({Content.SAFETENSORS, Content.ZIP, Content.PICKLE})
+"""What torch and safetensors write. A `.bin` with anything else in it belongs to another runtime."""
+
+OTHER_RUNTIMES = (
+    ".gguf", ".ggml", ".onnx", ".h5", ".keras", ".msgpack", ".ckpt", ".index", ".npz", ".tflite", ".mlmodel", ".xml",
+    ".pb", ".ot", ".pte", ".engine", ".nemo", ".pdparams", ".mindir", ".dduf", ".llamafile", ".pt2",
+)  # fmt: skip
+OTHER_CONFIGS = frozenset({"quantize_config.json", "quant_config.json", "hf_quant_config.json", layout.ADAPTER_CONFIG})
+"""A loader that has its own config beside also has its own names for weights (AutoGPTQ, AutoAWQ, peft)."""
+
+OTHER_NAMES = (
+    "output.",
+    "weights.",
+    "consolidated",
+    "lit_model.",
+    "adapter_model.",
+    "diffusion_pytorch_model.",
+    "rwkv",
+)
+"""How ExLlama, MLX, Mistral, LitGPT, peft, diffusers and RWKV call theirs."""
+
+STATE = ("training_args.", "optimizer", "scheduler", "scaler", "rng_state", "random_states", "pytorch_lora_weights.")
+"""What a trainer leaves: no weights of the model, in whose place they could be meant to stand."""
+
+
+class WeightsAbsent(Rule):
+    id = "REP008"
+    name = "weights-absent"
+    severity = Severity.ERROR
+    since = "0.1"
+    hint = "Upload the weights under a name that the loader opens: model.safetensors, or shards with their index."
+    bad = (
+        Example(
+            "only the projector was uploaded",
+            {"config.json": CONFIG, "projector.bin": TORCH, "tokenizer_config.json": {}},
+            at=(At("config.json", "/architectures"),),
+        ),
+        Example(
+            "weights under names of the author's own",
+            {"config.json": CONFIG, "llama.safetensors": {"a": F16}, "llama-ema.pth": TORCH},
+            at=(At("config.json", "/architectures"),),
+        ),
+        Example(
+            "a component of a pipeline",
+            {"text_encoder/config.json": CONFIG, "text_encoder/clip.safetensors": {"a": F16}},
+            at=(At("text_encoder/config.json", "/architectures"),),
+        ),
+    )
+    good = (
+        Example("the weights", {"config.json": CONFIG, "model.safetensors": {"a": F16}, "projector.bin": TORCH}),
+        Example("a config without any weights", {"config.json": CONFIG, "tokenizer_config.json": {}}, near_miss=True),
+        Example(
+            "weights that were not fetched", {"config.json": CONFIG, "pytorch_model.bin": Pointer(9)}, near_miss=True
+        ),
+        Example("a variant", {"config.json": CONFIG, "model.fp16.safetensors": {"a": F16}}, near_miss=True),
+        Example(
+            "weights of another runtime",
+            {"config.json": CONFIG, "onnx/model.onnx": b"\x08\x07\x12\x00", "head.bin": TORCH},
+            near_miss=True,
+        ),
+        Example("the model of CTranslate2", {"config.json": CONFIG, "model.bin": bytes(64)}, near_miss=True),
+        Example(
+            "code of the repository loads them as it likes",
+            {"config.json": CONFIG | {"auto_map": {"AutoModel": "m.M"}}, "m.py": "class M: ...\n", "x.bin": TORCH},
+            near_miss=True,
+        ),
+        Example("what a trainer left", {"config.json": CONFIG, "training_args.bin": TORCH}, near_miss=True),
+        Example(
+            "timm calls its class `architecture`",
+            {"config.json": {"architecture": "vit"}, "x.bin": TORCH},
+            near_miss=True,
+        ),
+    )
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        config = facts.config or {}
+        names = config.get("architectures")
+        if facts.kind is not Kind.TRANSFORMERS or not isinstance(names, list) or not names or config.get("auto_map"):
+            return
+        # A link that leads nowhere and a name that config.json demands are faults of their own.
+        present = {entry.path for entry in facts.files}
+        if "transformers_weights" in config or not present.isdisjoint(candidates(facts.folder)):
+            return
+        if any(map(_is_of_another_loader, facts.files)):
+            return
+        odd = [entry for entry in facts.direct() if _looks_like_weights(entry)]
+        readings = [facts.reading(entry.path) for entry in odd]
+        if not odd or any(reading is None or reading.content not in TENSORS for reading in readings):
+            return
+        listed = ", ".join(quote(basename(entry.path), 60) for entry in odd[:4])
+        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""  # noqa: PLR2004 - as many as are named
+        yield self.finding(
+            At(facts.inside(layout.CONFIG), "/architectures"),
+            f"the config declares {quote(str(names[0]), 60)}, whose loader opens none of the weight files: {listed}{more}",
+        )
+
+
+def _looks_like_weights(entry: Entry) -> bool:
+    name = basename(entry.path).lower()
+    return entry.form is Form.FILE and name.endswith(SUFFIXES) and not name.startswith(STATE)
+
+
+def _is_of_another_loader(entry: Entry) -> bool:
+    """Whether a file tells that the weights are meant for somebody else, or are shards, of which IDX002 speaks."""
+    name = basename(entry.path).lower()
+    if name.endswith(OTHER_RUNTIMES) or name in OTHER_CONFIGS or name.startswith(OTHER_NAMES):
+        return True
+    if layout.index_name(name) is not None or (name.endswith(SUFFIXES) and layout.shard_name(name) is not None):
+        return True
+    stem, _, rest = name.partition(".")
+    return f"{stem}.{rest.rpartition('.')[2]}" in layout.SINGLE_WEIGHTS and "." in rest
