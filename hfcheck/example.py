@@ -1,6 +1,6 @@
 """Tiny repositories as data: the examples of a rule, from which come its tests and its documentation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,13 @@ class Archive:
     """A zip archive, stored without compression, with these members in order."""
 
     members: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Gguf:
+    """A GGUF file of version 3 with these tensors of type F32, given by their shapes, all zero."""
+
+    tensors: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)

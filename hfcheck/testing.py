@@ -9,11 +9,12 @@ import json
 import os
 import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfcheck.example import Append, Archive, Content, Cut, Example, Header, Link, Pipe, Pointer, Replace, Sparse
+from hfcheck.example import Append, Archive, Content, Cut, Example, Gguf, Header, Link, Pipe, Pointer, Replace, Sparse
 from hfcheck.facts import units
 from hfcheck.finding import Finding
 from hfcheck.formats import lfs
@@ -22,6 +23,7 @@ from hfcheck.repository import scan
 from hfcheck.rule import Rule
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+GGUF_ALIGNMENT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +82,27 @@ def to_bytes(name: str, content: Content) -> bytes:
             return content
         case str():
             return content.encode()
-        case Cut():
-            return to_bytes(name, content.content)[: -content.by]
-        case Append():
-            return to_bytes(name, content.content) + content.data
-        case Replace():
-            return to_bytes(name, content.content).replace(content.old, content.new, 1)
+        case Cut() | Append() | Replace():
+            return _edited(to_bytes(name, content.content), content)
         case Header():
             text = content.text.encode()
             return struct.pack("<Q", len(text)) + text + bytes(content.data)
         case Pointer():
             return lfs.MAGIC + f"\noid sha256:{content.sha256}\nsize {content.size}\n".encode()
-        case Archive():
-            return _archive(content)
+        case Archive() | Gguf():
+            return _container(content)
         case dict() if name.endswith(".safetensors"):
             return _safetensors(content)
     return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _edited(data: bytes, edit: Cut | Append | Replace) -> bytes:
+    match edit:
+        case Cut(by=by):
+            return data[:-by]
+        case Append(data=behind):
+            return data + behind
+    return data.replace(edit.old, edit.new, 1)
 
 
 def _safetensors(tensors: dict[str, Any]) -> bytes:
@@ -114,11 +121,29 @@ def _safetensors(tensors: dict[str, Any]) -> bytes:
     return struct.pack("<Q", len(text)) + text + bytes(end)
 
 
-def _size(shape: list[int]) -> int:
+def _size(shape: Sequence[int]) -> int:
     count = 1
     for extent in shape:
         count *= extent
     return count
+
+
+def _container(content: Archive | Gguf) -> bytes:
+    return _archive(content) if isinstance(content, Archive) else _gguf(content)
+
+
+def _gguf(content: Gguf) -> bytes:
+    infos, data = b"", b""
+    for name, shape in content.tensors.items():
+        infos += struct.pack("<Q", len(name.encode())) + name.encode()
+        infos += struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, len(data))
+        data += _aligned(bytes(4 * _size(shape)), GGUF_ALIGNMENT)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(content.tensors), 0) + infos
+    return _aligned(head, GGUF_ALIGNMENT) + data if content.tensors else head
+
+
+def _aligned(data: bytes, alignment: int) -> bytes:
+    return data + bytes(-len(data) % alignment)
 
 
 def _archive(content: Archive) -> bytes:

@@ -2,8 +2,8 @@
 
 ## What it finds
 `model.safetensors`, `pytorch_model.bin` or an index of either beside `generation_config.json` or
-`tokenizer_config.json`, without `config.json`. Adapters, native layouts, components of a pipeline and folders with the
-config of another library are not meant.
+`tokenizer_config.json`, without `config.json`. It is a warning where a Trainer may have saved a plain torch module.
+Adapters, native layouts, components of a pipeline and folders with the config of another library are not meant.
 
 ## Why it matters
 The config says which model the weights are. transformers 5.23.0: `ValueError: Unrecognized model in ... Should have a
@@ -78,13 +78,14 @@ class ConfigAbsent(Rule):
         if weights is None or facts.entry(facts.inside(layout.CONFIG)) is not None:
             return
         names = {basename(entry.path) for entry in facts.direct()}
-        if "generation_config.json" not in names:
-            if "tokenizer_config.json" not in names or any(map(_is_of_another_library, names)):
-                return
-        if names & OTHERS:
+        certain = "generation_config.json" in names
+        likely = "tokenizer_config.json" in names and not any(map(_is_of_another_library, names))
+        if names & OTHERS or not (certain or likely):
             return
+        # A Trainer leaves the same of a plain torch module, which only its author's code was ever meant to load.
+        severity = Severity.WARNING if "training_args.bin" in names and not certain else Severity.ERROR
         message = f"there is no config.json beside {quote(weights)}, so no loader knows which model the weights are of"
-        yield self.finding(At(facts.inside(weights)), message)
+        yield self.finding(At(facts.inside(weights)), message, severity=severity)
 
 
 def _is_of_another_library(name: str) -> bool:

@@ -23,7 +23,9 @@ from collections.abc import Iterator
 from hfcheck.example import Archive
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.formats.onnx import Fault, OnnxInvalid
 from hfcheck.promises import broken_promise
+from hfcheck.refusals import refused
 from hfcheck.rule import Example, Rule
 
 PICKLE = b"\x80\x02}q\x00."  # an empty dict
@@ -51,6 +53,11 @@ class ContentContradictsName(Rule):
             at=(At("model.gguf"), At("model.onnx")),
         ),
         Example(
+            "bytes that are no protocol buffer, and one without a graph",
+            {"model.onnx": bytes(64), "other.onnx": b"\x08\x08"},
+            at=(At("model.onnx"), At("other.onnx")),
+        ),
+        Example(
             "what torch.load cannot read",
             {
                 "a.pt": SEVEN_ZIP,
@@ -62,7 +69,7 @@ class ContentContradictsName(Rule):
         ),
     )
     good = (
-        Example("what the names say", {"config.json": {}, "pytorch_model.bin": TORCH}),
+        Example("what the names say", {"config.json": {}, "m.onnx": b"\x08\x08\x3a\x00", "pytorch_model.bin": TORCH}),
         Example(
             "three generations of torch.save",
             {"zip.pt": TORCH, "legacy.pth": PICKLE, "first.pt": TAR, "protocol0.pt": "(dp0\n."},
@@ -89,3 +96,8 @@ class ContentContradictsName(Rule):
             if promised is not None:
                 message = f"the name promises {promised}, and the content is {reading.content.value}"
                 yield self.finding(At(reading.path, offset=0), message)
+        for reading, error in refused(facts, OnnxInvalid):
+            # ONNX has no first bytes of its own: what is none shows only to its reader.
+            if error.fault is not Fault.TRUNCATED and broken_promise(reading.path, reading.content) is None:
+                message = f"the name promises an ONNX model, and this is {error.fault.value}: expected {error.expected}"
+                yield self.finding(At(reading.path, offset=error.offset), message)

@@ -21,6 +21,7 @@ from typing import Any
 from hfcheck import layout
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer, quote
+from hfcheck.formats.json_ import type_of
 from hfcheck.rule import Example, Rule
 from hfcheck.weights import Index, names_a_file
 
@@ -28,9 +29,6 @@ INDEX = "model.safetensors.index.json"
 ONE = "model-00001-of-00001.safetensors"
 F16 = ("F16", [2, 3])
 SHARD = {ONE: {"a": F16}}
-
-KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-"""What JSON calls the types of Python; the rest are numbers."""
 
 
 class IndexInvalid(Rule):
@@ -82,7 +80,7 @@ class IndexInvalid(Rule):
         if document is None:  # no JSON, a pointer or over a limit: other rules speak of that
             return
         if type(document.value) is not dict:
-            yield self.finding(At(facts.opened), f"the index is {_kind(document.value)} and no object")
+            yield self.finding(At(facts.opened), f"the index is {type_of(document.value)} and no object")
             return
         faults = (*_weight_map(document.value), *_entries(facts.index), *_metadata(document.value))
         for place, message in faults:
@@ -93,7 +91,7 @@ def _weight_map(index: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
     if "weight_map" not in index:
         yield None, "the index has no `weight_map`"
     elif type(index["weight_map"]) is not dict:
-        yield "/weight_map", f"the `weight_map` is {_kind(index['weight_map'])} and no object"
+        yield "/weight_map", f"the `weight_map` is {type_of(index['weight_map'])} and no object"
     elif not index["weight_map"]:
         yield "/weight_map", "the `weight_map` is empty, and there is no shard to open"
 
@@ -113,8 +111,4 @@ def _metadata(index: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
     if "metadata" not in index:
         yield None, "the index has no `metadata`, which may be empty and must be there"
     elif type(index["metadata"]) is not dict:
-        yield "/metadata", f"the `metadata` is {_kind(index['metadata'])} and no object"
-
-
-def _kind(value: object) -> str:
-    return KINDS.get(type(value), "a number")
+        yield "/metadata", f"the `metadata` is {type_of(index['metadata'])} and no object"

@@ -7,8 +7,8 @@ for all of them, at the first.
 ## Why it matters
 transformers 5.23.0 opens all shards and takes the names from their headers, so it loads. Whoever looks a tensor up
 does not find it: with a layer on disk (`device_map={..., "lm_head": "disk"}`) the first forward pass ends in
-`SafetensorError: File does not contain tensor lm_head.weight`, and serving engines read their part of the model the
-same way.
+`SafetensorError: File does not contain tensor lm_head.weight`. So it goes for everybody who reads single tensors by
+the map.
 
 ## How to put it right
 Write the index again from the headers of the shards; `save_pretrained` writes both.

@@ -102,6 +102,11 @@ class IndexTotalSizeWrong(Rule):
             },
             near_miss=True,
         ),
+        Example(
+            "a placeholder in the place of a tensor: WGT001 says so",
+            {INDEX: {"metadata": {"total_size": 40_000}, "weight_map": {"a": ONE}}, ONE: {"a": ("F16", [0])}},
+            near_miss=True,
+        ),
         Example("no total_size", {INDEX: {"metadata": {}, "weight_map": {"a": ONE}}, ONE: {"a": F16}}, near_miss=True),
     )
 
@@ -127,8 +132,10 @@ class IndexTotalSizeWrong(Rule):
 
 
 def _sound(facts: Facts) -> bool:
-    """Whether map and headers agree: else there is nothing to compare with, and other rules say why."""
-    return facts.comparison is not None and facts.comparison.agrees and not copies(facts.loaded_headers)
+    """Whether map and headers agree and no tensor is empty: else other rules say why nothing can be compared."""
+    if facts.comparison is None or not facts.comparison.agrees or copies(facts.loaded_headers):
+        return False
+    return all(tensor.nbytes for header in facts.loaded_headers.values() for tensor in header.tensors.values())
 
 
 def _bytes(header: SafetensorsFacts) -> int:

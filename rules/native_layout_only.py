@@ -5,8 +5,8 @@
 without `config.json`. Beside a `config.json`, or under `original/`, they are a second copy, and legal.
 
 ## Why it matters
-`llama-models`, `mistral-inference` and vLLM with `--load-format mistral` load this folder; transformers 5.23.0 does not:
-`Unrecognized model in ... Should have a `model_type` key in its config.json`. A user in front of exactly that:
+`llama-models`, `mistral-inference` and vLLM with `--load-format mistral` load this folder. transformers 5.23.0 does
+not: `Unrecognized model in ... Should have a `model_type` key in its config.json`. A user in front of exactly that:
 https://github.com/meta-llama/llama-models/issues/159
 
 ## How to put it right

@@ -7,9 +7,9 @@ without any weights are legal, and so are the weights of other runtimes (GGUF, O
 CTranslate2, ExLlama), variants (`model.fp16.safetensors`), adapters, and models whose own code loads them.
 
 ## Why it matters
-transformers 5.23.0 looks for four names: `OSError: Error no file named model.safetensors, or pytorch_model.bin, found in
-directory ...`. A repository with nothing but its projector: https://github.com/codefanw/FlashSloth/issues/2 . A folder
-that was given without the weights of its root: https://github.com/cswry/SeeSR/issues/8 .
+transformers 5.23.0 looks for four names: `OSError: Error no file named model.safetensors, or pytorch_model.bin, found
+in directory ...`. A repository with nothing but its projector: https://github.com/codefanw/FlashSloth/issues/2 . A
+folder that was given without the weights of its root: https://github.com/cswry/SeeSR/issues/8 .
 
 ## How to put it right
 Upload the weights, or rename the file if it holds all of them. Where it is meant to be a part only, say so in the model
@@ -110,7 +110,9 @@ class WeightsAbsent(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         config = facts.config or {}
         names = config.get("architectures")
-        if facts.kind is not Kind.TRANSFORMERS or not isinstance(names, list) or not names or config.get("auto_map"):
+        if facts.kind is not Kind.TRANSFORMERS or not isinstance(names, list) or config.get("auto_map"):
+            return
+        if not names or not isinstance(names[0], str):
             return
         # A link that leads nowhere and a name that config.json demands are faults of their own.
         present = {entry.path for entry in facts.files}
@@ -124,10 +126,8 @@ class WeightsAbsent(Rule):
             return
         listed = ", ".join(quote(basename(entry.path), 60) for entry in odd[:4])
         more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""  # noqa: PLR2004 - as many as are named
-        yield self.finding(
-            At(facts.inside(layout.CONFIG), "/architectures"),
-            f"the config declares {quote(str(names[0]), 60)}, whose loader opens none of the weight files: {listed}{more}",
-        )
+        message = f"the config declares {quote(names[0], 60)}, and its loader opens none of the weights: {listed}{more}"
+        yield self.finding(At(facts.inside(layout.CONFIG), "/architectures"), message)
 
 
 def _looks_like_weights(entry: Entry) -> bool:

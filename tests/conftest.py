@@ -1,9 +1,8 @@
 """Shuts out the rules of other installed packages: what a test sees depends on this checkout alone."""
 
-import importlib.metadata
 import shutil
 import subprocess
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,10 @@ PATCH = pytest.MonkeyPatch()
 
 def pytest_configure() -> None:
     """In a hook and not in a fixture: rules are discovered while tests are collected."""
-    real = importlib.metadata.entry_points
 
-    def own(**selection: str) -> EntryPoints:
-        found = real(**selection)
-        if selection.get("group") != "hfcheck.rules":
-            return found
-        return EntryPoints(point for point in found if _is_own(point))
+    def own(*, group: str) -> EntryPoints:
+        return EntryPoints(filter(_is_own, entry_points(group=group)))
 
-    PATCH.setattr(importlib.metadata, "entry_points", own)
     PATCH.setattr("hfcheck.registry.entry_points", own)
 
 
@@ -40,9 +34,9 @@ def _no_ci_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the files that Git has, or would add: nothing of what was built among them."""
+    """A copy, to do with as one likes, of the files that Git has or would add: nothing that was built is among them."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Real failures of weight indexes, rebuilt in small: each is found at the right place, and nothing else is wrong with it.
+"""Real failures of weight indexes, rebuilt in small: each is found at its place, and no other error with it.
 
 The numbers are those of a collection of reports, each with the thread it comes from.
 """
@@ -116,8 +116,10 @@ def saved_as_pickle_over_safetensors() -> Files:
     return tiny_llama() | {"pytorch_model.bin": Archive(members)}
 
 
-def no_weights() -> Files:
-    return without(tiny_llama(), INDEX, ONE, TWO)
+def weights_of_another_name(name: str) -> Files:
+    """A config without any weights is legal: it takes a weight file to see that the right one was forgotten."""
+    members = {"archive/data.pkl": b"\x80\x02}q\x00.", "archive/version": b"3\n"}
+    return without(tiny_llama(), INDEX, ONE, TWO) | {name: Archive(members)}
 
 
 def native_layout() -> Files:
@@ -137,6 +139,7 @@ class Failure:
     build: Callable[[], Files]
     rule: str
     at: At
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         return f"{self.number}-{self.rule}"
@@ -167,11 +170,11 @@ FAILURES = (
         "IDX008",
         At(TWO),
     ),
-    Failure("F013", saved_as_pickle_over_safetensors, "IDX013", At("pytorch_model.bin")),
+    Failure("F013", saved_as_pickle_over_safetensors, "IDX013", At("pytorch_model.bin"), Severity.NOTE),
     Failure("F014", lambda: without(tiny_llama(), ONE), "IDX001", mapped("model.embed_tokens.weight")),
-    Failure("F017", no_weights, "REP008", At("config.json")),
-    Failure("F019", native_layout, "REP009", At("params.json")),
-    Failure("F020", lambda: no_weights() | {"projector.bin": b"\x80\x02}q\x00."}, "REP008", At("config.json")),
+    Failure("F017", lambda: weights_of_another_name("projector.bin"), "REP008", At("config.json", "/architectures")),
+    Failure("F019", native_layout, "REP009", At("consolidated.00.pth"), Severity.WARNING),
+    Failure("F020", lambda: weights_of_another_name("seesr.pth"), "REP008", At("config.json", "/architectures")),
     Failure("F258", lambda: without(tiny_llama(), INDEX), "IDX002", At(ONE)),
 )
 
@@ -194,6 +197,7 @@ def test_the_model_before_anything_went_wrong(tmp_path: Path, rules: tuple[Rule,
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
 def test_failure_is_found(failure: Failure, tmp_path: Path, rules: tuple[Rule, ...]) -> None:
     findings = found(failure.build(), tmp_path, rules)
-    assert (failure.rule, failure.at) in [(rule, at) for rule, at, _ in findings]
-    errors = [(rule, at) for rule, at, severity in findings if severity is Severity.ERROR]
-    assert [error for error in errors if error != (failure.rule, failure.at)] == [], "one cause, one error"
+    expected = (failure.rule, failure.at, failure.severity)
+    assert expected in findings
+    others = [finding for finding in findings if finding != expected]
+    assert [finding for finding in others if finding[2] is Severity.ERROR] == [], "one cause, one error"

@@ -6,7 +6,7 @@ No reader runs anything, allocates what a file demands before it was compared wi
 from collections.abc import Callable
 from typing import IO
 
-from hfcheck.formats import gitattributes, json_, lfs, python_, safetensors, zip_
+from hfcheck.formats import gguf, gitattributes, json_, lfs, onnx, python_, safetensors, zip_
 from hfcheck.formats.invalid import Invalid as Invalid
 from hfcheck.formats.sniff import Content
 
@@ -17,12 +17,15 @@ BY_SUFFIX: dict[str, Reader] = {
     ".json": json_.read,
     ".py": python_.read,
     ".gitattributes": gitattributes.read,
+    ".gguf": gguf.read,
+    ".onnx": onnx.read,
 }
 """What the name promises: the loader of such a file uses this reader whatever is in it."""
 
 BY_CONTENT: dict[Content, Reader] = {
     Content.SAFETENSORS: safetensors.read,
     Content.ZIP: zip_.read,
+    Content.GGUF: gguf.read,
 }
 """What the first bytes say, where the name promises nothing."""
 

@@ -12,21 +12,16 @@ from typing import IO, NamedTuple
 
 from hfcheck.finding import QUOTED, quote
 from hfcheck.formats.zip_directory import (
-    EMPTY,
-    LOCAL,
     MAX_DIRECTORY,
     MAX_MEMBERS,
-    End,
+    Directory,
     Entry,
-    Fault,
-    ZipInvalid,
     find_directories,
-    find_end,
     find_extra,
-    read_at,
     walk,
     zip64_values,
 )
+from hfcheck.formats.zip_end import EMPTY, LOCAL, Fault, ZipInvalid, find_ends, read_at
 from hfcheck.formats.zip_kinds import Difference, Differences, Effect, Kind
 
 __all__ = [
@@ -97,18 +92,17 @@ def read(stream: IO[bytes]) -> ZipFacts:
     """The members of an archive; raises ZipInvalid where neither torch nor `zipfile` would list any."""
     size = stream.seek(0, SEEK_END)
     differences = Differences(size)
-    end = find_end(stream, differences)
-    directories = find_directories(stream, end, differences)
-    archive = _Archive(stream, size, end, differences)
-    members = _members(archive, directories)
-    start, begin = directories[0]
+    torch, zipfile = find_ends(stream, differences)
+    directories = find_directories(stream, torch, zipfile, differences)
+    members = _members(_Archive(stream, size, torch.disk, differences), directories)
+    start, begin = directories[0].start, directories[0].shift
     if not begin and read_at(stream, 0, 4) not in (LOCAL, EMPTY):
         differences.add(Kind.PREFIX, 0, "the file does not begin with a local header")
         begin = min((member.header_offset for member in members), default=start)
     _check_names(members, differences)
     _check_layout(members, begin, start, differences)
     _check_inflation(members, size, differences)
-    return ZipFacts(size, tuple(members), tuple(differences.kept), differences.left_out, end.zip64, end.comment)
+    return ZipFacts(size, tuple(members), tuple(differences.kept), differences.left_out, torch.zip64, torch.comment)
 
 
 def is_unicode(name: str) -> bool:
@@ -116,11 +110,11 @@ def is_unicode(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 
-def _members(archive: "_Archive", directories: tuple[tuple[int, int], ...]) -> list[Member]:
+def _members(archive: "_Archive", directories: tuple[Directory, ...]) -> list[Member]:
     if len(directories) == 1:
-        return list(archive.members(*directories[0]))
+        return list(archive.members(directories[0]))
     # Of two directories each has its reader: damage that stops the one leaves the other as it is.
-    listed = [_attempt(archive, start, shift) for start, shift in directories]
+    listed = [_attempt(archive, directory) for directory in directories]
     members = dict.fromkeys(member for found in listed if not isinstance(found, ZipInvalid) for member in found)
     for found in listed:
         if isinstance(found, ZipInvalid) and (found.budget or not members):
@@ -128,9 +122,9 @@ def _members(archive: "_Archive", directories: tuple[tuple[int, int], ...]) -> l
     return list(members)
 
 
-def _attempt(archive: "_Archive", start: int, shift: int) -> list[Member] | ZipInvalid:
+def _attempt(archive: "_Archive", directory: Directory) -> list[Member] | ZipInvalid:
     try:
-        return list(archive.members(start, shift))
+        return list(archive.members(directory))
     except ZipInvalid as error:
         return error
 
@@ -156,15 +150,15 @@ _LINK_OR_DEVICE = frozenset({0o20000, 0o60000, 0o120000})  # no pipe: `zip` mark
 class _Archive:
     stream: IO[bytes]
     size: int
-    end: End
+    disk: int
     differences: Differences
 
-    def members(self, start: int, shift: int) -> Iterator[Member]:
-        """The members of the directory at `start`, whose offsets are too small by `shift`; notes what is odd."""
-        for entry in walk(self.stream, start, self.end, self.differences):
+    def members(self, directory: Directory) -> Iterator[Member]:
+        """The members of a directory; notes what is odd about them."""
+        for entry in walk(self.stream, directory, self.differences):
             name = entry.name.decode("utf-8", "surrogateescape")
             self._check_entry(entry, name)
-            header_offset = entry.header_offset + shift
+            header_offset = entry.header_offset + directory.shift
             yield Member(
                 name,
                 entry.method,
@@ -188,7 +182,7 @@ class _Archive:
             self._check_sizes(entry, name)
         if entry.needed & 0xFF > _MAX_VERSION:
             add(Kind.VERSION, at, f"member {quote(name)} asks for version {(entry.needed & 0xFF) / 10}", name)
-        if entry.disk not in (self.end.disk, 1):
+        if entry.disk not in (self.disk, 1):
             add(Kind.DISKS, at, f"member {quote(name)} is on disk {entry.disk}", name)
         if (entry.external >> 16) & 0o170000 in _LINK_OR_DEVICE:
             add(Kind.LINK, at, f"member {quote(name)} is a link or a device", name)

@@ -2,56 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from io import SEEK_END
 from struct import Struct
 from typing import IO, NamedTuple
 
-from hfcheck.formats.invalid import Invalid
+from hfcheck.formats.zip_end import LOCAL, End, Fault, ZipInvalid, read_at
 from hfcheck.formats.zip_kinds import Differences, Kind
 
 MAX_DIRECTORY = 64 * 2**20
 MAX_MEMBERS = 1_000_000
-LOCAL = b"PK\x03\x04"
-"""How an archive begins, and each of its members."""
-
-EMPTY = b"PK\x05\x06"
-"""How an archive without members begins: its end record."""
-
-
-class Fault(Enum):
-    """Why no reader finds the members; the value completes the sentence "it is"."""
-
-    NOT_ZIP = "no zip archive"
-    TRUNCATED = "a zip archive that was cut off, or one with more than 64 KiB of other bytes behind it"
-    DIRECTORY = "a zip archive with a damaged directory"
-    LIMIT = "a zip archive larger than hfcheck reads"
-
-
-class ZipInvalid(Invalid):
-    """Neither torch nor `zipfile` lists members of this file; `fault` says what it looks like."""
-
-    def __init__(self, offset: int, expected: str, fault: Fault, *, budget: str | None = None) -> None:
-        super().__init__(offset, expected, budget=budget)
-        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """What the end of central directory record says, with its zip64 extension where there is one.
+class Directory:
+    """A directory at byte `start`, as this end record has it; `shift` is what has to be added to all its offsets."""
 
-    `offset` is the place of the record itself, `records` that of the first of the records at the end. `start` and
-    `size` are the directory's, in bytes, `count` its entries, `disk` the number of this disk.
-    """
-
-    offset: int
-    records: int
-    count: int
-    size: int
+    end: End
     start: int
-    disk: int
-    comment: int
-    zip64: bool
+    shift: int
 
 
 class Entry(NamedTuple):
@@ -76,103 +44,41 @@ class Entry(NamedTuple):
     extra: bytes
 
 
-def find_end(stream: IO[bytes], differences: Differences) -> End:
-    """The end record that torch or `zipfile` takes, the last one with 22 bytes left; raises ZipInvalid."""
-    size = stream.seek(0, SEEK_END)
-    start = max(size - _END_RANGE, 0)
-    torch_start = _torch_search_start(size)
-    window = read_at(stream, min(start, torch_start), _END_RANGE + _BLOCK)
-    start = min(start, torch_start)
-    place = window.rfind(EMPTY, 0, max(len(window) - _END.size + len(EMPTY), 0))
-    if place < 0:
-        if read_at(stream, 0, 4) != LOCAL:
-            raise ZipInvalid(0, "the local header or the end record of a zip archive", Fault.NOT_ZIP)
-        raise ZipInvalid(size, "an end of central directory record in the last 64 KiB", Fault.TRUNCATED)
-    at = start + place
-    disk, directory_disk, here, count, length, offset, comment = _END.unpack_from(window, place)
-    end = End(at, at, count, length, offset, disk, comment, zip64=False)
-    wide = _zip64(stream, end, size, differences)
-    if wide:
-        end, here, directory_disk = wide
-    if (end.disk, directory_disk) not in {(0, 0), (1, 1)} or here != end.count:
-        differences.add(Kind.DISKS, at, f"the end record counts {here} of {end.count} entries on disk {end.disk}")
-    _check_place(end, window, start, size, differences)
-    return end
-
-
-def _torch_search_start(size: int) -> int:
-    """Where miniz's search ends: it goes back in blocks that overlap by 3 bytes, to 64 KiB and a little more.
-
-    A step that would lead before the start of the file makes its unsigned number wrap, and the search fails: what
-    stands in the first bytes of a short file is not found.
-    """
-    start = max(size - _BLOCK, 0)
-    while start >= _BLOCK - 3 and size - start < 0xFFFF + _END.size:
-        start -= _BLOCK - 3
-    return start
-
-
-def _check_place(end: End, window: bytes, start: int, size: int, differences: Differences) -> None:
-    """Whether all readers find this end record, and no other."""
-    at, place = end.offset, end.offset - start
-    behind = size - at - _END.size
-    if behind != end.comment:
-        detail = f"{behind} bytes follow the end record, which announces {end.comment}"
-        differences.add(Kind.TRAILING, at, detail)
-    if at < _torch_search_start(size):
-        differences.add(Kind.END_MISSED, at, f"the end record stands {behind + _END.size} bytes before the end")
-    if at < size - _END_RANGE:
-        differences.add(Kind.END_FAR, at, f"the end record stands {behind + _END.size} bytes before the end")
-    # Between the directory and it are the zip64 records and nothing else: an earlier one is that of a comment's owner.
-    listed = max(end.start + end.size, start) - start
-    others = (window.find(EMPTY, listed, place), window.find(EMPTY, place + len(EMPTY)))
-    for other in others:
-        if other >= 0:
-            differences.add(Kind.SECOND_END, start + other, f"an end record stands here and one at byte {at}")
-
-
-def find_directories(stream: IO[bytes], end: End, differences: Differences) -> tuple[tuple[int, int], ...]:
-    """Place of each directory that some reader takes, torch's first, and what its offsets have to be shifted by.
+def find_directories(stream: IO[bytes], torch: End, zipfile: End, differences: Differences) -> tuple[Directory, ...]:
+    """Each directory that some reader takes, torch's first; raises ZipInvalid where neither finds an entry.
 
     torch goes to the offset that is given; `zipfile` goes back from the end record by the size of the directory, and
-    counts all offsets from where the archive must then have begun. Raises ZipInvalid where neither finds an entry.
+    counts all offsets from where the archive must then have begun.
     """
     size = stream.seek(0, SEEK_END)
-    if end.size > size:
-        raise ZipInvalid(end.offset, f"a central directory that fits into {size} bytes", Fault.DIRECTORY)
-    if end.size > MAX_DIRECTORY:
-        expected = f"a directory of at most {MAX_DIRECTORY} bytes, not {end.size}"
-        raise ZipInvalid(end.offset, expected, Fault.LIMIT, budget="zip.directory")
-    inferred = end.records - end.size
-    given = _is_directory(stream, end.start, end, size)
-    before_end = _is_directory(stream, inferred, end, size)
-    if not given and not before_end:
-        raise ZipInvalid(min(end.start, size), "the first entry of the central directory", Fault.DIRECTORY)
-    if end.start == inferred:
-        return ((end.start, 0),)
-    shift = inferred - end.start
-    if given and before_end:
-        detail = f"one directory stands at byte {end.start}, another at byte {inferred}"
-        differences.add(Kind.TWO_DIRECTORIES, end.start, detail)
-        return ((end.start, 0), (inferred, shift))
-    if given:
-        detail = f"{shift} bytes stand between the directory and the end record"
-        differences.add(Kind.DIRECTORY_PLACE, end.start + end.size, detail)
-        return ((end.start, 0),)
-    if shift < 0:
-        kind, where = Kind.MISSING, f"{-shift} bytes before the place"
+    inferred = zipfile.records - zipfile.size
+    given = Directory(torch, torch.start, 0)
+    before_end = Directory(zipfile, inferred, inferred - zipfile.start)
+    found = tuple(place for place in (given, before_end) if _is_there(stream, place, size))
+    if not found:
+        raise ZipInvalid(min(torch.start, size), "the first entry of the central directory", Fault.DIRECTORY)
+    if (longest := max(place.end.size for place in found)) > MAX_DIRECTORY:
+        expected = f"a directory of at most {MAX_DIRECTORY} bytes, not {longest}"
+        raise ZipInvalid(found[0].start, expected, Fault.LIMIT, budget="zip.directory")
+    if torch.start == inferred:
+        return found[:1]
+    if len(found) == 2:
+        detail = f"one directory stands at byte {torch.start}, another at byte {inferred}"
+        differences.add(Kind.TWO_DIRECTORIES, torch.start, detail)
+    elif found == (given,):
+        detail = f"{inferred - torch.start} bytes stand between the directory and the end record"
+        differences.add(Kind.DIRECTORY_PLACE, torch.start + torch.size, detail)
     else:
-        kind = Kind.CONCATENATED if read_at(stream, 0, 4) == LOCAL else Kind.PREFIX
-        where = f"{shift} bytes behind the place"
-    differences.add(kind, max(inferred, 0), f"the directory begins {where} that the end record names")
-    return ((inferred, shift),)
+        _note_shift(stream, before_end, differences)
+    return found
 
 
-def walk(stream: IO[bytes], start: int, end: End, differences: Differences) -> Iterator[Entry]:
-    """The entries of the directory at `start`: those that are counted and those that its size covers.
+def walk(stream: IO[bytes], directory: Directory, differences: Differences) -> Iterator[Entry]:
+    """The entries of a directory: those that are counted and those that its size covers.
 
     Raises ZipInvalid at damage that stops torch and `zipfile` alike.
     """
+    start, end = directory.start, directory.end
     block = read_at(stream, start, min(max(end.size, end.records - start), MAX_DIRECTORY))
     position = index = covered = 0
     while position < end.size or index < end.count:
@@ -191,15 +97,12 @@ def walk(stream: IO[bytes], start: int, end: End, differences: Differences) -> I
         position += length
         index += 1
         covered += position <= end.size
+    if position > len(block):
+        detail = f"the last entry of the directory runs {position - len(block)} bytes over its end"
+        differences.add(Kind.DIRECTORY_CUT, start + len(block), detail)
     if covered != end.count:
         kind = Kind.COUNT_FEWER if covered > end.count else Kind.COUNT_MORE
         differences.add(kind, end.offset, f"the end record counts {end.count} entries, the directory holds {covered}")
-
-
-def read_at(stream: IO[bytes], offset: int, length: int) -> bytes:
-    """Up to `length` bytes from `offset` on; fewer where the file ends."""
-    stream.seek(offset)
-    return stream.read(length)
 
 
 def zip64_values(extra: bytes, wanted: int) -> tuple[int, ...] | None:
@@ -224,65 +127,37 @@ def find_extra(extra: bytes, wanted: int) -> bytes | None:
     return None
 
 
-_END = Struct("<4x4H2IH")
-_END_RANGE = 2**16 + _END.size  # zipfile's
-_BLOCK = 4096
-_WIDE_END = Struct("<4xQ2H2I4Q")
-_WIDE_END_MAGIC = b"PK\x06\x06"
-_LOCATOR = Struct("<4xIQI")
-_LOCATOR_MAGIC = b"PK\x06\x07"
 _ENTRY = Struct("<6x3H4x3I2H2xH2x2I")
 _ENTRY_LENGTHS = Struct("<28x3H")
 _ENTRY_MAGIC = b"PK\x01\x02"
 _WIDE = 0xFFFFFFFF
-_CONTIGUOUS = _LOCATOR.size + _WIDE_END.size
 
 
-def _zip64(stream: IO[bytes], end: End, size: int, differences: Differences) -> tuple[End, int, int] | None:
-    """The end record as zip64 has it, the entries on this disk and the directory's disk; None without zip64."""
-    if end.offset < _CONTIGUOUS:
-        return None
-    locator = read_at(stream, end.offset - _LOCATOR.size, _LOCATOR.size)
-    if not locator.startswith(_LOCATOR_MAGIC):
-        return None
-    _, offset, disks = _LOCATOR.unpack(locator)
-    before = end.offset - _CONTIGUOUS
-    record = read_at(stream, offset, _WIDE_END.size) if offset <= size - _WIDE_END.size else b""
-    if offset != before or not record.startswith(_WIDE_END_MAGIC):
-        detail = f"the zip64 locator points at byte {offset}, not at byte {before}"
-        differences.add(Kind.ZIP64_END, end.offset - _LOCATOR.size, detail)
-        if not record.startswith(_WIDE_END_MAGIC):
-            record = read_at(stream, before, _WIDE_END.size)
-            if not record.startswith(_WIDE_END_MAGIC):
-                return None
-    length, _, _, disk, directory_disk, here, count, directory, start = _WIDE_END.unpack(record)
-    if disks != 1:
-        differences.add(Kind.DISKS, end.offset - _LOCATOR.size, f"the zip64 locator counts {disks} disks")
-    if length < _WIDE_END.size - 12:
-        differences.add(Kind.ZIP64_END, before, f"the zip64 end record says that it is {length} bytes long")
-    for narrow, wide, most in (
-        (end.count, count, 0xFFFF),
-        (end.size, directory, _WIDE),
-        (end.start, start, _WIDE),
-    ):
-        if narrow not in (wide, most):
-            detail = f"the zip64 end record says {wide} where the end record says {narrow}"
-            differences.add(Kind.ZIP64_END, end.offset, detail)
-    return End(end.offset, before, count, directory, start, disk, end.comment, zip64=True), here, directory_disk
-
-
-def _is_directory(stream: IO[bytes], start: int, end: End, size: int) -> bool:
+def _is_there(stream: IO[bytes], directory: Directory, size: int) -> bool:
+    start, end = directory.start, directory.end
     if not 0 <= start <= size - end.size:
         return False
     return (end.size == 0 and end.count == 0) or read_at(stream, start, 4) == _ENTRY_MAGIC
 
 
+def _note_shift(stream: IO[bytes], directory: Directory, differences: Differences) -> None:
+    """What it is that moved the archive away from the offsets in it."""
+    shift = directory.shift
+    if shift < 0:
+        kind, where = Kind.MISSING, f"{-shift} bytes before the place"
+    else:
+        kind = Kind.CONCATENATED if read_at(stream, 0, 4) == LOCAL else Kind.PREFIX
+        where = f"{shift} bytes behind the place"
+    differences.add(kind, directory.start, f"the directory begins {where} that the end record names")
+
+
 def _entry_length(block: bytes, position: int) -> int:
-    """Bytes of the entry at this position of the directory, 0 where there is no whole one."""
+    """Bytes of the entry at this position of the directory, 0 where there is none; it may run over the end."""
     if not block.startswith(_ENTRY_MAGIC, position) or position + _ENTRY.size > len(block):
         return 0
-    length = _ENTRY.size + sum(_ENTRY_LENGTHS.unpack_from(block, position))
-    return length if position + length <= len(block) else 0
+    name, extra, comment = _ENTRY_LENGTHS.unpack_from(block, position)
+    length: int = _ENTRY.size + name + extra + comment
+    return length
 
 
 def _entry(block: bytes, position: int, start: int, differences: Differences) -> Entry:

@@ -54,6 +54,10 @@ class Kind(Enum):
         Effect.OTHERS_REFUSE,
         "torch stops after the number of entries, zipfile at the end of the directory",
     )
+    DIRECTORY_CUT = (
+        Effect.TORCH_REFUSES,
+        "the last entry is longer than what is left, and zipfile takes what there is",
+    )
     COUNT_FEWER = (Effect.AMBIGUOUS, "torch reads as many entries as are counted, zipfile all that are there")
     COUNT_MORE = (Effect.TORCH_REFUSES, "torch refuses the archive, zipfile does not look at the number")
     # An entry of the central directory.

@@ -74,3 +74,10 @@ def test_pre_commit_takes_the_manifest() -> None:
     command = [sys.executable, "-m", "pre_commit", "validate-manifest", str(MANIFEST)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_own_hooks_run_the_ruff_of_the_constraints() -> None:
+    (pinned,) = re.findall(r"^ruff==.*$", (MANIFEST.parent / "constraints.txt").read_text(), re.MULTILINE)
+    settings = yaml.safe_load((MANIFEST.parent / ".pre-commit-config.yaml").read_text())
+    used = [hook["additional_dependencies"] for repository in settings["repos"] for hook in repository["hooks"]]
+    assert used == [[pinned]] * len(used)
