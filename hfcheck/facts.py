@@ -231,6 +231,11 @@ class Facts:
         """The headers of the weight files that the loader opens, in its order, as far as they could be read."""
         return self._headers(self.loaded)
 
+    @cached_property
+    def loaded_tensors(self) -> dict[str, str]:
+        """The tensors in those headers, each with its file; of two of the same name the one that is loaded last."""
+        return {name: path for path, header in self.loaded_headers.items() for name in header.tensors}
+
     def shard_headers(self, index: Index) -> dict[str, SafetensorsFacts] | None:
         """The headers of all shards of an index; None where what is in one of them is not known.
 

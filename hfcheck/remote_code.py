@@ -31,6 +31,9 @@ _FOLLOWED = {
 }
 """Which entries of its `auto_map` each file is read for; `config.json` for all but the tokenizer."""
 
+_CONTAINERS = (dict, list)
+"""Only these are walked into: the vocabulary of a tokenizer has half a million strings and numbers."""
+
 _REPOSITORY = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 """A repository of the Hub. Anything else (`../x`, `/x`) is a folder of this machine, and its code runs just as well."""
 
@@ -137,11 +140,13 @@ def fields(document: JsonFacts, keys: Collection[str]) -> Iterator[tuple[Path, s
     stack: list[tuple[Path, Any]] = [((), document.value)]
     while stack:
         path, node = stack.pop()
-        items = list(node.items() if type(node) is dict else enumerate(node)) if type(node) in (dict, list) else []
+        children: list[tuple[Path, Any]] = []
         if type(node) is dict:
-            yield from (((*path, key), key, child) for key, child in items if key in keys)
-        # Containers only: the vocabulary of a tokenizer has half a million strings and numbers.
-        stack += [((*path, key), child) for key, child in reversed(items) if type(child) is dict or type(child) is list]
+            yield from (((*path, key), key, child) for key, child in node.items() if key in keys)
+            children = [((*path, key), child) for key, child in node.items() if type(child) in _CONTAINERS]
+        elif type(node) is list:
+            children = [((*path, index), child) for index, child in enumerate(node) if type(child) in _CONTAINERS]
+        stack += reversed(children)
 
 
 def _auto_map(path: Path, value: object) -> Iterator[Site]:

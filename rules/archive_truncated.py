@@ -5,9 +5,9 @@ Files that begin as a zip archive and have no end record in their last 64 KiB: f
 and others.
 
 ## Why it matters
-The directory of an archive is its last part, so a file that was cut is lost as a whole. transformers 5.23.0 and torch
-2.13 say `OSError: [Errno 22] Invalid argument` where `pytorch_model.bin` was cut, without the name of the file;
-earlier versions said `failed finding central directory`. A shard that was published like this:
+The directory of an archive is its last part, so a file that was cut is lost as a whole. Where `pytorch_model.bin` was
+cut, transformers 5.23.0 with torch 2.13 says `OSError: [Errno 22] Invalid argument` and no file: torch takes what is no
+whole archive for a pickle of its first versions. A published shard that ended in that code:
 https://github.com/Alpha-VLLM/LLaMA2-Accessory/issues/136 .
 
 ## How to put it right

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from posixpath import basename
 
 from hfcheck.facts import Facts
-from hfcheck.finding import At, Finding, Severity, quote
+from hfcheck.finding import At, Finding, Severity, pointer, quote
 from hfcheck.formats.json_ import JsonFacts
 from hfcheck.layout import is_read_by_loaders
 from hfcheck.remote_code import is_followed, misshapen
@@ -93,13 +93,13 @@ class AutoMapMalformed(Rule):
             if "auto_map" not in document.watched or not is_read_by_loaders(path):
                 continue
             name = basename(path)
-            reported = set[str]()
-            for place, fault in misshapen(name, document.value):
-                reported.add(place)
+            wrong = dict(misshapen(name, document.value))
+            for place, fault in wrong.items():
                 yield self.finding(At(path, place), f"the entry {fault}")
             for site in facts.code_sites.get(path, ()):
                 # Of an entry of the wrong shape nothing more is said, whatever is in it.
-                if site.fault is None or any(f"{site.pointer}/".startswith(f"{place}/") for place in reported):
+                around = {site.home, pointer("auto_map", site.key)} if site.home == pointer("auto_map") else set()
+                if site.fault is None or not around.isdisjoint(wrong):
                     continue
                 severity = Severity.ERROR if is_followed(name, site) else Severity.WARNING
                 what = f"reference {quote(site.value)}" if isinstance(site.value, str) else "entry"

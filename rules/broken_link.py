@@ -6,9 +6,9 @@ loader opens the name and has no other file to take instead: the config, the tok
 
 ## Why it matters
 To a loader the file is not there, though `ls` shows it. transformers 5.23.0 says `Error no file named
-model.safetensors, or pytorch_model.bin` or `Couldn't instantiate the backend tokenizer`; without `tokenizer_config.json`
-it goes on, with another template and other special tokens, and says nothing. In the download cache a broken link is
-what an interrupted download leaves.
+model.safetensors, or pytorch_model.bin` or `Couldn't instantiate the backend tokenizer`. Without
+`tokenizer_config.json` it goes on, with another template and other special tokens, and says nothing. In the download
+cache a broken link is what an interrupted download leaves.
 
 ## How to put it right
 Put the file itself in the place of the link, or fetch the model again with `hf download`.

@@ -3,14 +3,15 @@
 ## What it finds
 Archives, pickles and other binary files named `.json`; anything known that is named `.gguf` or `.onnx` and is none;
 and files named `.pt`, `.pth` or `pytorch_model*.bin` that `torch.load` cannot read: safetensors, GGUF, HDF5 and NumPy
-files, 7z and gzip archives, HTML pages, JSON. Names like `.bin` and `.model` promise nothing. Files named
-`.safetensors` are FMT006.
+files, 7z and gzip archives, HTML pages, JSON, a `.bin` that is a zip archive of something else. Names like `.bin` and
+`.model` promise nothing. Files named `.safetensors` are FMT006.
 
 ## Why it matters
 Loaders go by the name: transformers 5.23.0 hands a safetensors file called `pytorch_model.bin` to `torch.load`, which
 ends in `UnpicklingError: Weights only load failed`; the package `gguf` says `GGUF magic invalid`, `onnx` says `Wire
-format was corrupt`. Scanners go by the name too, which is why malware is shipped as 7z under `.pt`, and as a pickle
-under a name that is not looked at (https://nvd.nist.gov/vuln/detail/CVE-2025-10155).
+format was corrupt`, ONNX Runtime `No graph was found in the protobuf`. Scanners go by the name too, which is why
+malware is shipped as 7z under `.pt`, and as a pickle under a name that is not looked at
+(https://nvd.nist.gov/vuln/detail/CVE-2025-10155).
 
 ## How to put it right
 Give the file the name of what it is, or convert it. A page or an error message comes from a download that failed:
@@ -21,10 +22,12 @@ import gzip
 from collections.abc import Iterator
 
 from hfcheck.example import Archive
-from hfcheck.facts import Facts
+from hfcheck.facts import Facts, Reading
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.formats import torch_zip
 from hfcheck.formats.onnx import Fault, OnnxInvalid
-from hfcheck.promises import broken_promise
+from hfcheck.formats.zip_ import ZipFacts
+from hfcheck.promises import broken_promise, is_for_torch_load
 from hfcheck.refusals import refused
 from hfcheck.rule import Example, Rule
 
@@ -64,8 +67,15 @@ class ContentContradictsName(Rule):
                 "b.pth": HTML,
                 "pytorch_model-00001-of-00002.bin": {"error": "not found"},
                 "pytorch_model.bin": b"GGUF" + bytes(20),
+                "training_args.bin": Archive({"word/document.xml": b"<w:document/>"}),
             },
-            at=(At("a.pt"), At("b.pth"), At("pytorch_model-00001-of-00002.bin"), At("pytorch_model.bin")),
+            at=(
+                At("a.pt"),
+                At("b.pth"),
+                At("pytorch_model-00001-of-00002.bin"),
+                At("pytorch_model.bin"),
+                At("training_args.bin"),
+            ),
         ),
     )
     good = (
@@ -96,8 +106,22 @@ class ContentContradictsName(Rule):
             if promised is not None:
                 message = f"the name promises {promised}, and the content is {reading.content.value}"
                 yield self.finding(At(reading.path, offset=0), message)
+            elif _lacks_its_pickle(reading):
+                message = "the name promises a file of torch.save, and the content is a zip archive without a data.pkl"
+                yield self.finding(At(reading.path, offset=0), message)
         for reading, error in refused(facts, OnnxInvalid):
             # ONNX has no first bytes of its own: what is none shows only to its reader.
             if error.fault is not Fault.TRUNCATED and broken_promise(reading.path, reading.content) is None:
                 message = f"the name promises an ONNX model, and this is {error.fault.value}: expected {error.expected}"
                 yield self.finding(At(reading.path, offset=error.offset), message)
+
+
+def _lacks_its_pickle(reading: Reading) -> bool:
+    """Whether pickled weights are an archive of something else; `.pt` is also the suffix of packages of torch."""
+    archive = reading.facts
+    return (
+        is_for_torch_load(reading.path)
+        and reading.path.endswith(".bin")
+        and isinstance(archive, ZipFacts)
+        and torch_zip.describe(archive) is None
+    )

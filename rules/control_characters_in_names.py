@@ -63,13 +63,17 @@ class ControlCharactersInNames(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, header in facts.all_of(SafetensorsFacts):
+            names = [*header.tensors, *(header.metadata or {})]
+            text = "".join(names)
+            if text.isprintable() and "/" not in text and "" not in names:
+                continue  # 45,000 names are looked at in one go
             found = [(At(path, tensor=name), why) for name in header.tensors if (why := _fault(name))]
             found += [
                 (At(path, pointer("__metadata__", key)), why) for key in header.metadata or {} if (why := _fault(key))
             ]
             if found:
                 at, why = found[0]
-                others = f", as are {len(found) - 1} others" if len(found) > 1 else ""
+                others = f" (the first of {len(found)} such names)" if len(found) > 1 else ""
                 yield self.finding(at, f"this name {why}{others}")
 
 

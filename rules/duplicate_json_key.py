@@ -114,7 +114,7 @@ class DuplicateJsonKey(Rule):
             for severity, reasons in found.items():
                 if reasons:
                     (place, reason), *others = reasons.items()
-                    more = f", and {len(others)} other keys do" if others else ""
+                    more = f" (the first of {len(reasons)} such keys)" if others else ""
                     message = f"the key {quote(_key(place))} comes more than once{more}: {reason} depends on the reader"
                     yield self.finding(At(path, place), message, severity=severity)
 

@@ -66,7 +66,7 @@ class DuplicateTensorName(Rule):
                 continue
             hidden = next(tensor for name, tensor in header.shadowed if name == names[0])
             kept = header.tensors[names[0]]
-            others = f", and so do {len(names) - 1} other names" if len(names) > 1 else ""
+            others = f" (the first of {len(names)} such names)" if len(names) > 1 else ""
             message = (
                 f"this name comes more than once{others}: the library takes {kept.described}, not {hidden.described}"
             )

@@ -68,9 +68,9 @@ class GammaBetaNames(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         if not facts.claims_transformers:
             return
-        homes = {name: path for path, header in facts.loaded_headers.items() for name in header.tensors}
+        homes = facts.loaded_tensors
         renamed = [name for name in homes if ("gamma" in name or "beta" in name) and not name.endswith(RENAMED_BY_ALL)]
         if renamed:
-            others = f", as it does {len(renamed) - 1} others" if len(renamed) > 1 else ""
+            others = f" (the first of {len(renamed)} such tensors)" if len(renamed) > 1 else ""
             message = f"transformers up to 4.48 gives this tensor another name{others}, and does not find it"
             yield self.finding(At(homes[renamed[0]], tensor=renamed[0]), message)

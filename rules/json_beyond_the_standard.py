@@ -81,9 +81,9 @@ class JsonBeyondTheStandard(Rule):
                 (document.nonfinite, "a number that JSON does not have (NaN or infinite)"),
                 (document.surrogates, "half a surrogate pair, which is no character"),
             ):
-                if places:
-                    more = f", as in {len(places) - 1} other places" if len(places) > 1 else ""
-                    yield self.finding(At(path, places[0]), f"here is {what}{more}", severity=severity)
+                more = f" (the first of {len(places)} such places)" if len(places) > 1 else ""
+                for place in places[:1]:
+                    yield self.finding(At(path, place), f"here is {what}{more}", severity=severity)
 
 
 def _python_refuses(facts: Facts, path: str) -> bool:

@@ -78,5 +78,5 @@ class JsonInvalid(Rule):
             else:
                 severity = Severity.WARNING if error.fault is Fault.CONFLICT else Severity.NOTE
             at = At(reading.path, offset=error.offset)
-            message = f"the file looks like {error.fault.value}: expected {error.expected} here"
+            message = f"this looks like {error.fault.value}: expected {error.expected}"
             yield self.finding(at, message, hint=REMEDY[error.fault], severity=severity)

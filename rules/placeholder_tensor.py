@@ -111,16 +111,15 @@ class PlaceholderTensor(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         if facts.kind not in HAVE_A_LOADER or any(facts.has_file(facts.inside(name)) for name in QUANTISED_FILES):
             return
-        homes = {name: path for path, header in facts.loaded_headers.items() for name in header.tensors}
-        tensors = {name: facts.loaded_headers[path].tensors[name] for name, path in homes.items()}
+        tensors = {name: tensor for header in facts.loaded_headers.values() for name, tensor in header.tensors.items()}
         if "quantization_config" in (facts.config or {}) or any(name.endswith(QUANTISED_NAMES) for name in tensors):
             return
         found = sorted(_placeholders(tensors))
         if found:
             described = tensors[found[0]].described
-            others = f", and so are {len(found) - 1} of {len(tensors)} other tensors" if len(found) > 1 else ""
+            others = f" (the first of {len(found)} among {len(tensors)} tensors)" if len(found) > 1 else ""
             message = f"this tensor is a placeholder, {described}, and not the weight{others}"
-            yield self.finding(At(homes[found[0]], tensor=found[0]), message)
+            yield self.finding(At(facts.loaded_tensors[found[0]], tensor=found[0]), message)
 
 
 _NUMBER = re.compile(r"(?<=\.)[0-9]+(?=\.)")

@@ -74,12 +74,12 @@ class RemoteCode(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, places in facts.code_sites.items():
-            strings = [site for site in places if isinstance(site.value, str)]
-            if not strings:
+            selecting = [site for site in places if site.reference is not None]
+            if not selecting:
                 continue
-            listed = ", ".join(map(_described, strings[:LISTED]))
-            more = f" and {len(strings) - LISTED} more" if len(strings) > LISTED else ""
-            yield self.finding(At(path, strings[0].home), f"with trust_remote_code=True a loader runs {listed}{more}")
+            listed = ", ".join(map(_described, selecting[:LISTED]))
+            more = f" and {len(selecting) - LISTED} more" if len(selecting) > LISTED else ""
+            yield self.finding(At(path, selecting[0].home), f"with trust_remote_code=True a loader runs {listed}{more}")
 
 
 def _described(site: Site) -> str:

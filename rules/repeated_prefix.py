@@ -89,10 +89,10 @@ class RepeatedPrefix(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         if not facts.claims_transformers or "auto_map" in (facts.config or {}):
             return
-        homes = {name: path for path, header in facts.loaded_headers.items() for name in header.tensors}
+        homes = facts.loaded_tensors
         for tower in TOWERS:
             own = [name for name in homes if tower in name]
             if own and all(f".{tower}{tower}" in f".{name}" for name in own):
-                others = f", as the {len(own) - 1} others of this part have" if len(own) > 1 else ""
+                others = f" (the first of {len(own)} such tensors)" if len(own) > 1 else ""
                 message = f"the name has {quote(tower)} more than once in a row{others}: no model class has such a name"
                 yield self.finding(At(homes[own[0]], tensor=own[0]), message)

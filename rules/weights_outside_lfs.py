@@ -6,9 +6,10 @@ A weight file, or another file of a model, of more than 10 MiB that no line of a
 and nothing is said about it.
 
 ## Why it matters
-The Hub refuses a push with such a file: `remote: Your push was rejected because it contains files larger than 10 MiB.
-Please use https://git-lfs.github.com/ to store larger files`. By then it is in the history, and a later `git lfs track`
-does not take it out. https://github.com/huggingface/huggingface_hub/issues/1145
+The Hub refuses a push with such a file: `Your push was rejected because it contains files larger than 10 MiB. Please
+use https://git-lfs.github.com/ to store large files.` By then it is in the history, and a later `git lfs track` does not
+take it out. A model: https://github.com/huggingface/transformers/issues/8504 , the tokenizer of one:
+https://github.com/huggingface/huggingface_hub/issues/138
 
 ## How to put it right
 `git lfs track` the name or its suffix and commit the `.gitattributes` together with the file. For a file that was

@@ -139,7 +139,7 @@ class WrapperPrefix(Rule):
 def _homes(facts: Facts) -> dict[str, str]:
     """The tensors that the loader finds, each with its file; with the index where the shards cannot be read."""
     if facts.loaded and len(facts.loaded_headers) == len(facts.loaded):
-        return {name: path for path, header in facts.loaded_headers.items() for name in header.tensors}
+        return facts.loaded_tensors
     return dict.fromkeys(facts.index.facts.weight_map, facts.index.path) if facts.index else {}
 
 

@@ -19,6 +19,7 @@ _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _POSIX = re.compile(r"\[:([^\]]*):\]")
 _BLANK = re.compile(r"[ \t\r]+")
+_ATTRIBUTE = re.compile(r"[-!]?[A-Za-z0-9_.][-A-Za-z0-9_.]*(=.*)?|")
 
 
 class AttributesInvalid(Invalid):
@@ -60,6 +61,8 @@ def read(stream: IO[bytes]) -> AttributesFacts:
         Attribute(pattern, filter_)
         for pattern, words in written
         if pattern and not pattern.startswith(("#", "!", "[attr]"))
+        # One word that is no attribute, a comment for example, and Git passes over the whole line.
+        if all(_ATTRIBUTE.fullmatch(word) for word in words)
         for filter_ in _filters(words, macros)
     ]
     if len(lines) > MAX_LINES:
@@ -119,6 +122,7 @@ class _Class:
 _STAR = _Class(inverted=False, ranges=())
 _ANY = _Class(inverted=True, ranges=())
 _Glob = tuple[str | _Class, ...]
+_FOLDERS: _Glob = (_STAR, _STAR)
 
 _NAMED = {
     "alnum": ("09", "AZ", "az"), "alpha": ("AZ", "az"), "blank": ("\t\t", "  "), "cntrl": ("\0\x1f", "\x7f\x7f"),
@@ -154,7 +158,8 @@ def _parsed(pattern: str) -> tuple[_Glob, ...] | None:
             parts[-1].append({"*": _STAR, "?": _ANY}.get(char, char))
     if len(parts) > 1 and not parts[0]:  # a slash at the start: this folder, which is meant anyway
         del parts[0]
-    return tuple(map(tuple, parts))
+    # A whole part of two stars or more; beside anything else they mean what one star means.
+    return tuple(_FOLDERS if len(part) > 1 and part.count(_STAR) == len(part) else tuple(part) for part in parts)
 
 
 def _class(pattern: str, at: int) -> tuple[_Class, int] | None:
@@ -188,7 +193,7 @@ def _parts_match(patterns: tuple[_Glob, ...], parts: list[str]) -> bool:
     here = there = 0
     star, mark = -1, 0
     while there < len(parts):
-        if here < len(patterns) and len(patterns[here]) > 1 and set(patterns[here]) == {_STAR}:
+        if here < len(patterns) and patterns[here] is _FOLDERS:
             star, mark = here, there
             here += 1
         elif here < len(patterns) and _glob(patterns[here], parts[there]):

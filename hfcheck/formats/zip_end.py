@@ -128,12 +128,12 @@ def _widened(stream: IO[bytes], narrow: End, size: int, differences: Differences
     locator = read_at(stream, place, _LOCATOR.size)
     if not locator.startswith(_LOCATOR_MAGIC):
         return narrow, narrow
-    _, offset, disks = _LOCATOR.unpack(locator)
+    disk, offset, disks = _LOCATOR.unpack(locator)
     before = narrow.offset - _CONTIGUOUS
     if disks != 1:
         differences.add(Kind.DISKS, place, f"the zip64 locator counts {disks} disks")
-    if offset != before:
-        detail = f"the zip64 locator points at byte {offset}, not at byte {before}"
+    if offset != before or disk:  # torch does not look at the disk, zipfile refuses
+        detail = f"the zip64 locator points at byte {offset} of disk {disk}, not at byte {before} of disk 0"
         differences.add(Kind.ZIP64_END, place, detail)
     torch = _widen(stream, narrow, offset, size, differences)
     zipfile = torch if offset == before else _widen(stream, narrow, before, size, differences)

@@ -31,13 +31,13 @@ class Part:
 
 @dataclass
 class Archive:
-    """An archive of these members; `end` replaces fields of its end record."""
+    """An archive of these members; `end` replaces fields of its end record, `wide` those of zip64 records, if any."""
 
     parts: list[Part]
     end: dict[str, int] = field(default_factory=dict)
-    zip64: bool = False
     comment: bytes = b""
     tail: bytes = b""
+    wide: dict[str, int] | None = None
 
     def pack(self) -> bytes:
         """Members, directory, `tail`, end records and comment; `tail` is what does not belong there."""
@@ -47,7 +47,7 @@ class Archive:
             out += _local(part)
         for part, offset in zip(self.parts, offsets, strict=True):
             directory += _central(part, offset)
-        values = {
+        honest = {
             "disk": 0,
             "directory_disk": 0,
             "here": len(self.parts),
@@ -56,14 +56,13 @@ class Archive:
             "start": len(out),
             "comment": len(self.comment),
         }
-        values |= self.end
-        if "count" in self.end and "here" not in self.end:
-            values["here"] = values["count"]
         out += directory + self.tail
-        if self.zip64:
-            place = len(out)
-            out += struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, *_pick(values, "here count size start"))
-            out += struct.pack("<4sIQI", b"PK\6\7", 0, values.get("record", place), 1)
+        if self.wide is not None:
+            values = honest | {"length": 44, "record": len(out), "locator_disk": 0, "disks": 1} | self.wide
+            numbers = _pick(values, "disk directory_disk here count size start")
+            out += struct.pack("<4sQ2H2I4Q", b"PK\6\6", values["length"], 45, 45, *numbers)
+            out += struct.pack("<4sIQI", b"PK\6\7", *_pick(values, "locator_disk record disks"))
+        values = honest | {"here": self.end.get("count", len(self.parts))} | self.end
         numbers = _pick(values, "disk directory_disk here count size start comment")
         out += struct.pack("<4s4H2IH", b"PK\5\6", *numbers) + self.comment
         return bytes(out)
@@ -94,6 +93,7 @@ def _fields(part: Part, replaced: dict[str, Any]) -> dict[str, Any]:
         "extra": b"",
         "disk": 0,
         "external": 0,
+        "comment": 0,
     }
     return honest | replaced
 
@@ -110,7 +110,7 @@ def _central(part: Part, offset: int) -> bytes:
     f = _fields(part, {"magic": b"PK\1\2", "offset": offset} | part.central)
     sizes = (f["crc"], f["compressed"], f["uncompressed"], len(f["name"]), len(f["extra"]))
     head = struct.pack("<4s6H3I2H", f["magic"], f["made"], f["needed"], f["flags"], f["method"], 0, 0x21, *sizes)
-    head += struct.pack("<3H2I", 0, f["disk"], 0, f["external"], f["offset"])
+    head += struct.pack("<3H2I", f["comment"], f["disk"], 0, f["external"], f["offset"])
     return b"".join((head, f["name"], f["extra"]))
 
 
@@ -146,11 +146,12 @@ def row(
     parts: list[Part] | None = None,
     *,
     end: dict[str, int] | None = None,
-    zip64: bool = False,
     comment: bytes = b"",
     tail: bytes = b"",
+    wide: dict[str, int] | None = None,
 ) -> bytes:
-    return Archive(torch_parts() if parts is None else parts, end or {}, zip64, comment, tail).pack()
+    members = torch_parts() if parts is None else parts
+    return Archive(members, end or {}, comment, tail, wide).pack()
 
 
 def extra(kind: int, data: bytes) -> bytes:
@@ -188,8 +189,10 @@ BENIGN: dict[str, bytes] = {
     ),
     "a root that is not ASCII": row([Part("é/data.pkl".encode()), Part("é/version".encode(), b"3")]),
     "the folder first": row([Part(b"m/", b"", central={"external": 0x10}), *torch_parts()]),
-    "zip64 records, as torch always writes them": row(zip64=True),
-    "zip64 records that replace full fields": row(zip64=True),
+    "zip64 records, as torch always writes them": row(wide={}),
+    "zip64 records that replace full fields": row(
+        wide={}, end={"here": 0xFFFF, "count": 0xFFFF, "size": WIDE, "start": WIDE}
+    ),
     "sizes left to a data descriptor": row(
         with_part(
             central={"flags": 8}, local={"flags": 8, "crc": 0, "compressed": 0, "uncompressed": 0}, descriptor=bytes(16)
@@ -222,12 +225,24 @@ PARTED: dict[str, tuple[bytes, set[Kind]]] = {
     "disk 1 of 0": (row(end={"disk": 1}), {Kind.DISKS}),
     "members on disk 0 of an archive on disk 1": (row(end={"disk": 1, "directory_disk": 1}), {Kind.DISKS}),
     "entries on two disks": (row(end={"here": 2}), {Kind.DISKS}),
-    "zip64 locator leads elsewhere": (row(zip64=True, end={"record": 7}), {Kind.ZIP64_END}),
+    "zip64 locator leads elsewhere": (row(wide={"record": 7}), {Kind.ZIP64_END}),
+    "zip64 locator on disk 1": (row(wide={"locator_disk": 1}), {Kind.ZIP64_END}),
+    "zip64 locator of two disks": (row(wide={"disks": 2}), {Kind.DISKS}),
+    "zip64 record of no length": (row(wide={"length": 0}), {Kind.ZIP64_END}),
+    "zip64 counts fewer": (row(wide={"count": 3, "here": 3}), {Kind.ZIP64_END, Kind.COUNT_FEWER}),
     "bytes before the archive": (b"#!/bin/sh\n" + row(), {Kind.PREFIX}),
     "bytes lost from the middle": (row()[:140] + row()[150:], {Kind.MISSING}),
     "two archives": (concatenated(), {Kind.CONCATENATED, Kind.SECOND_END}),
     "bytes between directory and end": (row(tail=bytes(30)), {Kind.DIRECTORY_PLACE}),
     "a second directory": (two_directories(), {Kind.TWO_DIRECTORIES}),
+    "last entry cut": (
+        row([*torch_parts(), Part(b"m/x", central={"comment": 9})]),
+        {Kind.DIRECTORY_CUT},
+    ),
+    "junk in the directory": (
+        row(tail=bytes(30), end={"size": 30 + sum(len(_central(part, 0)) for part in torch_parts())}),
+        {Kind.DIRECTORY_TAIL},
+    ),
     "fewer counted": (row(end={"count": 3}), {Kind.COUNT_FEWER}),
     "more counted": (row(end={"count": 5}), {Kind.COUNT_MORE}),
     "directory said to be shorter": (row(end={"size": 60}), {Kind.COUNT_MORE, Kind.DIRECTORY_PLACE}),
@@ -301,7 +316,8 @@ INVALID: dict[str, tuple[bytes, Fault]] = {
     "damaged directory": (row().replace(b"PK\1\2", b"PK\1\3"), Fault.DIRECTORY),
     "damaged third entry": (row([*torch_parts()[:2], Part(b"m/c", central={"magic": b"PK\1\3"})]), Fault.DIRECTORY),
     "directory longer than the file": (row(end={"size": 10_000}), Fault.DIRECTORY),
-    "zip64 directory longer than the file": (row(zip64=True, end={"size": 2**31}), Fault.DIRECTORY),
+    "zip64 directory longer than the file": (row(wide={"size": 2**63}), Fault.DIRECTORY),
+    "zip64 directory behind the file": (row(wide={"start": 2**64 - 1, "size": 0}), Fault.DIRECTORY),
 }
 
 

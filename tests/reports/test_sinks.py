@@ -89,7 +89,12 @@ def repository(name: str, other: str) -> dict[str, Content]:
     file, folder = file_name(name), file_name(other)
     index = {"metadata": {name: other}, "weight_map": {name: other, other: f"{file}.safetensors", "b": "../" + name}}
     return {
-        "config.json": {"architectures": [name], "model_type": other, name: other, "auto_map": {other: f"{name}--{other}"}},
+        "config.json": {
+            "architectures": [name],
+            "model_type": other,
+            name: other,
+            "auto_map": {other: f"{name}--{other}"},
+        },
         "model.safetensors.index.json": index,
         "tokenizer_config.json": f'{{"a": 1, {json.dumps(name)}: NaN, {json.dumps(name)}: 2}}',
         f"{file}.safetensors": {name: ("F16", [2]), other: ("F16", [1]), "__metadata__": {name: other}},
@@ -163,7 +168,10 @@ def check_json(report: Report) -> None:
             assert [entry[key] for key in ("pointer", "tensor", "member")] == list(
                 map(shown, (at.pointer, at.tensor, at.member))
             )
-            assert (entry["message"], entry["hint"]) == (printable(located.finding.message), printable(located.finding.hint))
+            assert (entry["message"], entry["hint"]) == (
+                printable(located.finding.message),
+                printable(located.finding.hint),
+            )
 
 
 SEGMENTS = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+(?:/(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)*")
@@ -190,7 +198,9 @@ def check_sarif(report: Report, folder: str | None) -> None:
             assert ".." not in uri.split("/")
             located = found[result["partialFingerprints"]["hfcheck/v1"], message]
             if folder is not None:
-                assert unquote_to_bytes(uri) == os.fsencode((meant.prefix or "") + located.finding.at.path).removesuffix(b"/.")
+                assert unquote_to_bytes(uri) == os.fsencode(
+                    (meant.prefix or "") + located.finding.at.path
+                ).removesuffix(b"/.")
 
 
 def sarif_key(located: Located) -> tuple[str, str]:
