@@ -7,8 +7,8 @@ and nothing is said about it.
 
 ## Why it matters
 The Hub refuses a push with such a file: `Your push was rejected because it contains files larger than 10 MiB. Please
-use https://git-lfs.github.com/ to store large files.` By then it is in the history, and a later `git lfs track` does not
-take it out. A model: https://github.com/huggingface/transformers/issues/8504 , the tokenizer of one:
+use https://git-lfs.github.com/ to store large files.` By then it is in the history, and a later `git lfs track` does
+not take it out. A model: https://github.com/huggingface/transformers/issues/8504 , the tokenizer of one:
 https://github.com/huggingface/huggingface_hub/issues/138
 
 ## How to put it right

@@ -1,6 +1,7 @@
 """SARIF against the schema of OASIS, and what the schema lets pass: fingerprints, indexes, lines, links, paths."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jsonschema.validators import validator_for
 
 from hfcheck import engine, registry, testing
 from hfcheck.config import Settings
-from hfcheck.facts import Kind
+from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped
@@ -67,8 +68,14 @@ def has_null(value: object) -> bool:
     return any(map(has_null, value)) if isinstance(value, list) else value is None
 
 
-def repository(path: str = "models/a", *findings: Located, **fields: Any) -> RepositoryReport:
-    return RepositoryReport(path, Kind.TRANSFORMERS, "X", 1, fields.pop("skipped", ()), findings, **fields)
+def repository(
+    path: str = "models/a",
+    *findings: Located,
+    skipped: tuple[Skipped, ...] = (),
+    ignored: tuple[Ignored, ...] = (),
+    crashed: bool = False,
+) -> RepositoryReport:
+    return RepositoryReport(path, Kind.TRANSFORMERS, "X", 1, skipped, findings, ignored, crashed)
 
 
 def located(at: At, message: str = "something is wrong", **numbers: int) -> Located:
@@ -82,6 +89,20 @@ def document(*repositories: RepositoryReport) -> dict[str, Any]:
 def only_result(*repositories: RepositoryReport) -> dict[str, Any]:
     ((result,),) = (run["results"] for run in document(*repositories)["runs"])
     return dict(result)
+
+
+def test_the_complaints_are_heard() -> None:
+    broken = document(repository("a", located(At("x")), located(At("x"))), repository("a/"))
+    for run in broken["runs"]:
+        run["automationDetails"]["id"] = "hfcheck/"
+    first, second = broken["runs"][0]["results"]
+    second["partialFingerprints"] = first["partialFingerprints"]
+    second["ruleIndex"] = 0
+    first["locations"][0]["physicalLocation"]["region"] = {"byteOffset": 3}
+    second["level"] = None
+    said = "\n".join(complaints(broken))
+    for word in ("None is not one of", "a null", "cannot tell apart", "fingerprint twice", "another rule", "no line"):
+        assert word in said
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.bad], ids=lambda rule: rule.name)
@@ -114,8 +135,8 @@ def test_a_rule_of_a_plugin_has_no_page_of_ours() -> None:
         id, name, severity, since, hint = "REP990", "foreign", Severity.NOTE, "1.0", "Nothing."
         bad = good = ()
 
-        def check(self, facts: object) -> Any:
-            return iter(())
+        def check(self, facts: Facts) -> Iterator[Finding]:
+            yield self.finding(At("x"), f"{len(facts.files)} files")
 
     described = sarif.document(Report((repository(),), (Foreign(),), version="0.1.0"))
     assert complaints(described) == []

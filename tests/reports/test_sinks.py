@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unicodedata import category
 from urllib.parse import unquote_to_bytes
 
@@ -34,12 +33,13 @@ from hfcheck.reports import FORMATS, sink, text
 from hfcheck.rule import Rule
 
 PIECES = (
-    "\x00", "\x07", "\x1b[31m", "\x1b]8;;http://evil\x1b\\x", "\x1b]52;c;eA==\x07", "\x1b[2J", "\x9b31m", "\x7f", "\x85",
-    "\r", "\n", "\r\n", "\t", "\x0b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad",
-    "\U000e0041", "\ue000", "\u0378", "\udc80", "\udcff", "\ud800", "\udfff", "</script>", "<!--", "&lt;", "%0A", "%0D",
-    "%25", "::error file=x::forged", " ::stop-commands::x", "\n::error::forged", "##[error]forged", "###[", "##vso[task]",
-    "##teamcity[x]", "|", "`", "```", "=cmd|' /C calc'!A0", "+1", "@here", "[x](http://evil)", "](", "{0}", "}}", "{",
-    "\\", "\\n", "\\x1b", '"', "'", ",", ":", ";", "/", "//evil/", "../", " ", "  ", "\u00a0", "\u3000", "é", "漢", "a",
+    "\x00", "\x07", "\x1b[31m", "\x1b]8;;http://evil\x1b\\x", "\x1b]52;c;eA==\x07", "\x1b[2J", "\x9b31m", "\x7f",
+    "\x85", "\r", "\n", "\r\n", "\t", "\x0b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff",
+    "\u00ad", "\U000e0041", "\ue000", "\u0378", "\udc80", "\udcff", "\ud800", "\udfff", "</script>", "<!--", "&lt;",
+    "%0A", "%0D", "%25", "::error file=x::forged", " ::stop-commands::x", "\n::error::forged", "##[error]forged", "###[",
+    "##vso[task]", "##teamcity[x]", "|", "`", "```", "=cmd|' /C calc'!A0", "+1", "@here", "[x](http://evil)", "](",
+    "{0}", "}}", "{", "\\", "\\n", "\\x1b", '"', "'", ",", ":", ";", "/", "//evil/", "../", " ", "  ", "\u00a0",
+    "\u3000", "é", "漢", "a",
 )  # fmt: skip
 ANY_CHARACTER = st.integers(0, 0x10FFFF).map(chr)
 HOSTILE = st.lists(st.one_of(st.sampled_from(PIECES), ANY_CHARACTER), min_size=1, max_size=6).map("".join)
@@ -284,8 +284,8 @@ def one_line(string: str) -> bool:
     return all(char.isprintable() or category(char) == "Zs" for char in string)
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Every string of a document, keys among them; nothing in it is null but what JSON version 1 says."""
+def strings(value: object) -> Iterator[str]:
+    """Every string of a document, keys among them."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
