@@ -1,13 +1,13 @@
 """Git LFS pointers lie where the files should be.
 
 ## What it finds
-Files that are the text `version https://git-lfs.github.com/spec/v1` instead of their content. One finding for all, at the
-first of them; the report lists each under the files that were not checked.
+Files that are the text `version https://git-lfs.github.com/spec/v1` instead of their content. One finding for all of
+them, at the first; the report lists each under the files that were not checked.
 
 ## Why it matters
 A clone without git-lfs leaves these three lines in place of every large file. Loaders then speak of something else:
 `header too large` (https://github.com/microsoft/OmniParser/issues/34), `invalid load key, 'v'`
-(https://github.com/hhj1897/face_parsing/issues/3) or `could not parse ModelProto`
+(https://github.com/hhj1897/face_parsing/issues/3) or `could not parse ModelProto` of a tokenizer
 (https://github.com/chatchat-space/Langchain-Chatchat/issues/3103). The repository may be fine: what is behind the
 pointers was not checked.
 
@@ -70,5 +70,6 @@ class LfsPointer(Rule):
         else:
             named = ", ".join(quote(path, 60) for path in pointers[1:4])
             more = f" and {len(pointers) - 4} more" if len(pointers) > 4 else ""  # noqa: PLR2004 - as many as are named
-            message = f"this file is a Git LFS pointer, and so are {named}{more}: their content was not fetched"
+            verb = "is" if len(pointers) == 2 else "are"  # noqa: PLR2004 - this file and one more
+            message = f"this file is a Git LFS pointer, and so {verb} {named}{more}: their content was not fetched"
         yield self.finding(At(pointers[0]), message)

@@ -11,6 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PATCH = pytest.MonkeyPatch()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="write what the program says as what it should say"
+    )
+
+
 def pytest_configure() -> None:
     """In a hook and not in a fixture: rules are discovered while tests are collected."""
 

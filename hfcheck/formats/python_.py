@@ -34,7 +34,10 @@ class PythonInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class PythonFacts:
-    """`names`: what `from module import name` finds. `open_ended`: more may appear when it runs (`import *`)."""
+    """`names`: what `from module import name` finds.
+
+    `open_ended`: more may appear when it runs, by `import *`, `__getattr__` or `globals()`.
+    """
 
     names: frozenset[str]
     open_ended: bool
@@ -87,9 +90,7 @@ def _facts(tree: ast.Module) -> PythonFacts:
             match node:
                 case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     names.add(name)
-                    open_ended |= name == "__getattr__"
                 case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                    open_ended |= any(alias.name == "*" for alias in aliases)
                     names.update(alias.asname or alias.name.split(".")[0] for alias in aliases)
                 case ast.Name(id=name, ctx=ast.Store()):
                     names.add(name)
@@ -102,4 +103,4 @@ def _facts(tree: ast.Module) -> PythonFacts:
                     pass
                 case _:  # a class may stand inside `if` or `try`
                     pending.append(node)
-    return PythonFacts(frozenset(names), open_ended)
+    return PythonFacts(frozenset(names - {"*"}), open_ended or not names.isdisjoint({"*", "__getattr__"}))

@@ -28,23 +28,23 @@ class Plugin(Rule):
 class Raises(Plugin):
     id, name = "REP901", "raises"
 
-    def check(self, _facts: Facts) -> Iterator[Finding]:
-        yield self.finding(At("config.json"), "seen before it failed")
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        yield self.finding(At(facts.inside("config.json")), "seen before it failed")
         raise KeyError("hostile \x1b[2J\n::error::forged")
 
 
 class Recurses(Plugin):
     id, name = "REP902", "recurses"
 
-    def check(self, _facts: Facts) -> Iterator[Finding]:
-        yield from self.check(_facts)
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        yield from self.check(facts)
 
 
 class Loops(Plugin):
     id, name = "REP903", "loops"
 
-    def check(self, _facts: Facts) -> Iterator[Finding]:
-        while True:
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        while facts.files:
             pass
         yield self.finding(At("config.json"), "never")
 
@@ -52,16 +52,16 @@ class Loops(Plugin):
 class Floods(Plugin):
     id, name = "REP904", "floods"
 
-    def check(self, _facts: Facts) -> Iterator[Finding]:
-        while True:
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        while facts.files:
             yield self.finding(At("config.json"), "again")
 
 
 class Babbles(Plugin):
     id, name = "REP905", "babbles"
 
-    def check(self, _facts: Facts) -> Iterator[Finding]:
-        yield cast("Finding", "no finding at all")
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        yield cast("Finding", f"no finding at all, for {facts.kind}")
 
 
 def check(folder: Path, *plugins: Rule) -> Report:

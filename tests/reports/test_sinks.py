@@ -36,7 +36,7 @@ PIECES = (
     "\x00", "\x07", "\x1b[31m", "\x1b]8;;http://evil\x1b\\x", "\x1b]52;c;eA==\x07", "\x1b[2J", "\x9b31m", "\x7f",
     "\x85", "\r", "\n", "\r\n", "\t", "\x0b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff",
     "\u00ad", "\U000e0041", "\ue000", "\u0378", "\udc80", "\udcff", "\ud800", "\udfff", "</script>", "<!--", "&lt;",
-    "%0A", "%0D", "%25", "::error file=x::forged", " ::stop-commands::x", "\n::error::forged", "##[error]forged", "###[",
+    "%0A", "%0D", "%25", "::error file=x::forged", " ::stop-commands::x", "\n::error::forged", "##[error]x", "###[",
     "##vso[task]", "##teamcity[x]", "|", "`", "```", "=cmd|' /C calc'!A0", "+1", "@here", "[x](http://evil)", "](",
     "{0}", "}}", "{", "\\", "\\n", "\\x1b", '"', "'", ",", ":", ";", "/", "//evil/", "../", " ", "  ", "\u00a0",
     "\u3000", "é", "漢", "a",
