@@ -14,7 +14,7 @@ import click
 
 from hfcheck import __version__, config, engine, registry, reports
 from hfcheck.discovery import find
-from hfcheck.finding import Severity, visible
+from hfcheck.finding import Severity, printable, visible
 from hfcheck.report import Report
 from hfcheck.reports import sink
 from hfcheck.rule import Rule
@@ -30,8 +30,21 @@ class Usage(click.ClickException):
 
     exit_code = 2
 
-    def format_message(self) -> str:
-        return sink.unforged(visible(self.message))
+
+class FrontDoor(click.Group):
+    """Says what is wrong with a command line as safely as all else: a shell's `*` may have put a file's name there."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(_safe(error), error.ctx) from error
+        except Usage as error:
+            raise Usage(_safe(error)) from error
+
+
+def _safe(error: click.ClickException) -> str:
+    return sink.unforged(printable(error.format_message()))
 
 
 def _split(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,7 +64,7 @@ def _outputs(_context: click.Context, _parameter: click.Parameter, values: tuple
     return found
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Say what a loader would do with a model repository, why, and what to change.
@@ -64,7 +77,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@main.command()
+@main.command(short_help="Check model repositories.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True))
 @click.option(
     "--format",

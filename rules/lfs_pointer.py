@@ -13,7 +13,8 @@ pointers was not checked.
 
 ## How to put it right
 `git lfs install` and `git lfs pull` in a clone, or `hf download`. In GitHub Actions: `lfs: true` for
-`actions/checkout`. If the pointers were copied by hand or committed as the content itself, put the files in their place.
+`actions/checkout`. If the pointers were copied by hand, or committed as the content itself, put the files in their
+place.
 """
 
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ from hfcheck.finding import At, Finding, Severity, pointer, quote
 from hfcheck.formats.json_ import type_of
 from hfcheck.rule import Example, Rule
 
-CLASS = re.compile(r"[A-Z]\w*(?:For[A-Z]\w+|LMHeadModel|LMHead|DoubleHeadsModel)")
+CLASS = re.compile(r"[A-Z]\w{0,99}(?:For[A-Z]\w{1,99}|LMHeadModel|LMHead|DoubleHeadsModel)")
 """How transformers calls its classes with a head, and nobody else does."""
 
 

@@ -2,9 +2,10 @@
 
 ## What it finds
 A `config.json` of transformers with `architectures`, in a folder with weight files such as `projector.bin` or
-`weights-v2.pt`, and neither `model.safetensors`, `pytorch_model.bin` nor an index of either. A config and a tokenizer
-without any weights are legal, and so are the weights of other runtimes (GGUF, ONNX, TensorFlow, Flax, OpenVINO, MLX,
-CTranslate2, ExLlama), variants (`model.fp16.safetensors`), adapters, and models whose own code loads them.
+`weights-v2.pt`, and neither `model.safetensors`, `pytorch_model.bin` nor an index of either. Where a repository has
+no weights at all, a note says so: that may be meant, for a config and a tokenizer. Legal are the weights of other
+runtimes (GGUF, ONNX, TensorFlow, Flax, OpenVINO, MLX, CTranslate2, ExLlama), variants (`model.fp16.safetensors`),
+adapters, and models whose own code loads them.
 
 ## Why it matters
 transformers 5.23.0 looks for four names: `OSError: Error no file named model.safetensors, or pytorch_model.bin, found
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from posixpath import basename
 
 from hfcheck import layout
-from hfcheck.example import Archive, Pointer
+from hfcheck.example import Archive, Link, Pointer
 from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.formats.sniff import Content
@@ -57,6 +58,8 @@ OTHER_NAMES = (
 STATE = ("training_args.", "optimizer", "scheduler", "scaler", "rng_state", "random_states", "pytorch_lora_weights.")
 """What a trainer leaves: no weights of the model, in whose place they could be meant to stand."""
 
+UPLOAD = "Upload the weights, unless a config without them is meant."
+
 
 class WeightsAbsent(Rule):
     id = "REP008"
@@ -76,6 +79,11 @@ class WeightsAbsent(Rule):
             at=(At("config.json", "/architectures"),),
         ),
         Example(
+            "no weights at all: a note, since a repository of a config and a tokenizer may be meant",
+            {"config.json": CONFIG, "tokenizer_config.json": {}, "training_args.bin": TORCH},
+            at=(At("config.json", "/architectures"),),
+        ),
+        Example(
             "a component of a pipeline",
             {"text_encoder/config.json": CONFIG, "text_encoder/clip.safetensors": {"a": F16}},
             at=(At("text_encoder/config.json", "/architectures"),),
@@ -83,7 +91,12 @@ class WeightsAbsent(Rule):
     )
     good = (
         Example("the weights", {"config.json": CONFIG, "model.safetensors": {"a": F16}, "projector.bin": TORCH}),
-        Example("a config without any weights", {"config.json": CONFIG, "tokenizer_config.json": {}}, near_miss=True),
+        Example("a config without a class", {"config.json": {"model_type": "llama"}}, near_miss=True),
+        Example(
+            "the config of a component without weights",
+            {"model_index.json": {"_class_name": "X"}, "text_encoder/config.json": CONFIG},
+            near_miss=True,
+        ),
         Example(
             "weights that were not fetched", {"config.json": CONFIG, "pytorch_model.bin": Pointer(9)}, near_miss=True
         ),
@@ -99,7 +112,16 @@ class WeightsAbsent(Rule):
             {"config.json": CONFIG | {"auto_map": {"AutoModel": "m.M"}}, "m.py": "class M: ...\n", "x.bin": TORCH},
             near_miss=True,
         ),
-        Example("what a trainer left", {"config.json": CONFIG, "training_args.bin": TORCH}, near_miss=True),
+        Example(
+            "what a trainer left beside a link to the weights of another folder",
+            {
+                "config.json": CONFIG,
+                "training_args.bin": TORCH,
+                "model.safetensors": Link("x/a.safetensors"),
+                "x/a.safetensors": {"a": F16},
+            },
+            near_miss=True,
+        ),
         Example(
             "timm calls its class `architecture`",
             {"config.json": {"architecture": "vit"}, "x.bin": TORCH},
@@ -121,13 +143,17 @@ class WeightsAbsent(Rule):
         if any(map(_is_of_another_loader, facts.files)):
             return
         odd = [entry for entry in facts.direct() if _looks_like_weights(entry)]
+        at = At(facts.inside(layout.CONFIG), "/architectures")
+        if not facts.folder and not any(map(_looks_like_weights, facts.entries)):
+            message = f"the config declares {quote(names[0], 60)}, and the repository holds no weights"
+            yield self.finding(at, message, hint=UPLOAD, severity=Severity.NOTE)
         readings = [facts.reading(entry.path) for entry in odd]
         if not odd or any(reading is None or reading.content not in TENSORS for reading in readings):
             return
         listed = ", ".join(quote(basename(entry.path), 60) for entry in odd[:4])
         more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""  # noqa: PLR2004 - as many as are named
         message = f"the config declares {quote(names[0], 60)}, and its loader opens none of the weights: {listed}{more}"
-        yield self.finding(At(facts.inside(layout.CONFIG), "/architectures"), message)
+        yield self.finding(at, message)
 
 
 def _looks_like_weights(entry: Entry) -> bool:

@@ -19,6 +19,8 @@ CASES: tuple[tuple[str, Mapping[str, Content], list[Severity]], ...] = (
     ("REP006", {"model.safetensors": Link("x"), "pytorch_model.bin": "x"}, [W]),
     ("REP006", {"model.safetensors": Link("x"), "adapter_model.bin": "x"}, [E]),
     ("REP006", {"data/model.safetensors": Link("x")}, [W]),
+    ("REP008", {"config.json": {"model_type": "x", "architectures": ["X"]}, "head.safetensors": {"a": F16}}, [E]),
+    ("REP008", {"config.json": {"model_type": "x", "architectures": ["X"]}}, [N]),
     ("REP010", {"model.safetensors": {"a": F16}, "tokenizer_config.json": {}}, [E]),
     ("REP010", {"model.safetensors": {"a": F16}, "tokenizer_config.json": {}, "training_args.bin": "x"}, [W]),
     ("RMC003", {"config.json": {"auto_map": {"AutoModel": "m.M", "AutoTokenizer": ["t.T", None]}}}, [E, W]),

@@ -383,7 +383,8 @@ def search(name: str, seconds: float, save: Path, report: Path) -> None:
     corpus_folder = Path(tempfile.mkdtemp())
     for number, data in enumerate(start):
         (corpus_folder / str(number)).write_bytes(data)
-    limits = f"-max_total_time={seconds:.0f} -max_len={LARGEST} -timeout=60 -rss_limit_mb=2048"
+    # Zero seconds would mean: without end.
+    limits = f"-max_total_time={max(round(seconds), 1)} -max_len={LARGEST} -timeout=60 -rss_limit_mb=2048"
     options = [*limits.split(), f"-dict={DICTIONARIES / target.dictionary}.dict"]
     atheris.Setup([sys.argv[0], *options, str(corpus_folder)], test, custom_mutator=mutate)
     atheris.Fuzz()

@@ -17,7 +17,7 @@ MAX_LINE = 2048
 _QUOTED = re.compile(r'"((?:[^"\\]|\\(?:["\\abfnrtv]|[0-3][0-7]{2}))*)"[ \t\r]')
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_POSIX = re.compile(r"\[:([^\]]*):\]")
+_POSIX = re.compile(r"\[:([^\]]{0,32}):\]")
 _BLANK = re.compile(r"[ \t\r]+")
 _ATTRIBUTE = re.compile(r"[-!]?[A-Za-z0-9_.][-A-Za-z0-9_.]*(=.*)?|")
 

@@ -19,9 +19,11 @@ def render(report: Report) -> str:
 
 
 def dumps(value: dict[str, Any]) -> str:
-    """JSON in ASCII that can stand in a web page: no `<`, `>` or `&` is left to end the element around it."""
+    """JSON in ASCII, safe in a web page, where `<` could end an element, and in a log, where `##[` is a command."""
     text = json.dumps(value, indent=2, ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026") + "\n"
+    for mark, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("##", "#\\u0023")):
+        text = text.replace(mark, escaped)
+    return f"{text}\n"
 
 
 def document(report: Report) -> dict[str, Any]:

@@ -70,7 +70,7 @@ Snapshot = Callable[[str, "subprocess.CompletedProcess[str]"], None]
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A folder to run in: `models/whole`, `models/lost` (without a shard), `pointers`, and a text that belongs to none."""
+    """A folder to run in: `models/whole`, `models/lost` without a shard, `pointers`, and a text of no repository."""
     folder = tmp_path / "work"
     (folder / "notes").mkdir(parents=True)
     shutil.copytree(EXAMPLES / "tiny-llama", folder / "models" / "whole")
@@ -94,6 +94,7 @@ def run(work: Path) -> Run:
             env={**kept, "HOME": str(work), **environment},
             capture_output=True,
             encoding="utf-8",
+            errors="surrogateescape",
             timeout=60,
             check=False,
         )

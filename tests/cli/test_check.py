@@ -25,15 +25,10 @@ CASES: dict[str, tuple[int, str]] = {
     "whole": (0, "check models/whole"),
     "missing-shard": (1, "check models/lost"),
     "several": (1, "check ."),
-    "the-same-thrice": (1, "check models/lost models/lost/config.json models/../models/lost"),
+    "the-same-thrice": (1, "check models/lost models/lost/config.json ./models/lost"),
     "one-file": (1, "check models/lost/config.json"),
     "file-of-no-repository": (0, "check notes/README.md"),
     "folder-without-a-model": (0, "check notes"),
-    "not-there": (2, "check nowhere"),
-    "bad-option": (2, "check --frobnicate"),
-    "bad-format": (2, "check --format xml"),
-    "bad-output": (2, "check --output report.json"),
-    "output-named-twice": (2, "check --output json:x --output sarif:x"),
     "unwritable-output": (2, "check models/whole --output json:nowhere/x"),
     "unknown-rule": (2, "check --select IDX999 models/whole"),
     "selected": (0, "check --select FMT,not-safetensors models/lost"),
@@ -56,6 +51,27 @@ def test_says(name: str, run: Run, snapshot: Snapshot) -> None:
     result = run(*command.split())
     snapshot(name, result)
     assert result.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("check nowhere", "'nowhere' does not exist"),
+        ("check --frobnicate", "--frobnicate"),
+        ("check --format xml", "'xml' is not one of"),
+        ("check --fail-on never", "'never' is not one of"),
+        ("check --output report.json", "'report.json' is not FORMAT:FILE with one of text, json, sarif, github"),
+        ("check --output json:x --output sarif:x", "'x' is named twice"),
+        ("check --config nowhere.toml", "'nowhere.toml' does not exist"),
+        ("explain", "Missing argument 'ID'"),
+        ("chekc", "'chekc'"),
+    ],
+)
+def test_faults_of_the_user(command: str, said: str, run: Run) -> None:
+    """The rest of these words is click's, and other in its next version."""
+    result = run(*command.split())
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr.splitlines()[-1]
 
 
 def test_no_snapshot_is_left_over() -> None:

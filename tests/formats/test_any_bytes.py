@@ -1,0 +1,135 @@
+"""Whatever the bytes, a reader gives facts or its one error."""
+
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from typing import IO, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hfcheck import formats
+from hfcheck.formats import gguf, gitattributes, index, json_, lfs, onnx, python_, safetensors, zip_
+
+FUZZ = Path(__file__).parents[2] / "tools" / "fuzz.py"
+
+
+def _read_index(stream: IO[bytes]) -> index.IndexFacts:
+    return index.read(json_.read(stream))
+
+
+READERS: dict[str, tuple[Callable[[IO[bytes]], object], tuple[type[formats.Invalid], ...]]] = {
+    "safetensors": (safetensors.read, (safetensors.SafetensorsInvalid,)),
+    "json_": (json_.read, (json_.JsonInvalid,)),
+    "index": (_read_index, (json_.JsonInvalid, index.IndexInvalid)),
+    "lfs": (lfs.read, (lfs.PointerInvalid,)),
+    "gitattributes": (gitattributes.read, (gitattributes.AttributesInvalid,)),
+    "python_": (python_.read, (python_.PythonInvalid,)),
+    "zip_": (zip_.read, (zip_.ZipInvalid,)),
+    "gguf": (gguf.read, (gguf.GgufInvalid,)),
+    "onnx": (onnx.read, (onnx.OnnxInvalid,)),
+}
+
+
+@pytest.fixture(scope="module")
+def fuzz() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fuzz", FUZZ)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz"] = module  # its dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module
+
+
+def found(name: str, data: bytes) -> object:
+    """Facts or the error; anything else that is raised goes through."""
+    read, errors = READERS[name]
+    try:
+        return read(BytesIO(data))
+    except errors as error:
+        return error
+
+
+def check(name: str, data: bytes) -> None:
+    result = found(name, data)
+    if isinstance(result, formats.Invalid):
+        assert 0 <= result.offset <= len(data)
+        assert result.expected.isprintable(), "it becomes part of a message"
+    else:
+        assert repr(result)
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes(name: str, data: bytes) -> None:
+    check(name, data)
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=1000, derandomize=True, deadline=None)
+@given(st.integers(0, 2**64))
+def test_almost_valid_bytes(fuzz: ModuleType, name: str, seed: int) -> None:
+    target, dice = fuzz.TARGETS[name], Random(seed)
+    data = dice.choice(_seeds(fuzz, name))
+    for _ in range(dice.choice((1, 1, 2, 5))):
+        data = target.mutate(data, dice, target.words())
+    check(name, data)
+
+
+SEEDS: dict[str, Any] = {}
+
+
+def _seeds(fuzz: ModuleType, name: str) -> Any:  # noqa: ANN401 - the module has no types here
+    if name not in SEEDS:
+        SEEDS[name] = fuzz.seeds(fuzz.TARGETS[name])
+    return SEEDS[name]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_seed_is_read(fuzz: ModuleType, name: str) -> None:
+    """Or the changes above would only ever meet the first line of the reader."""
+    assert any(not isinstance(found(name, data), formats.Invalid) for data in _seeds(fuzz, name))
+
+
+def test_every_reader_is_listed(fuzz: ModuleType) -> None:
+    modules = [
+        importlib.import_module(f"hfcheck.formats.{module.name}") for module in pkgutil.iter_modules(formats.__path__)
+    ]
+    assert {module.__name__.rsplit(".", 1)[-1] for module in modules if hasattr(module, "read")} == set(READERS)
+    assert set(READERS) <= set(fuzz.TARGETS)
+
+
+def test_the_tool_itself(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(FUZZ),
+        "--seconds",
+        "0.2",
+        "--reader",
+        "lfs",
+        "--reader",
+        "settings",
+        "--save",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == ["lfs", "settings"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tool_finds_what_is_wrong(fuzz: ModuleType, tmp_path: Path) -> None:
+    tally = fuzz.Tally()
+    one = fuzz.measured("example", lambda data: 1 / (data != b"\0"), tally, tmp_path)
+    for data in (b"a", b"\0", b"\0"):
+        one(data)
+    assert (tally.inputs, len(tally.faults)) == (3, 1)
+    assert bytes.fromhex((tmp_path / "example-1.hex").read_text()) == b"\0"
