@@ -21,6 +21,9 @@ from hfcheck.rule import Rule
 
 SEVERITIES = click.Choice([severity.value for severity in Severity])
 
+FAILED = 4
+"""Exit code: hfcheck or a plugin failed."""
+
 NARROW = 50
 """Columns below which a terminal may wrap what it gets by itself."""
 
@@ -41,6 +44,12 @@ class FrontDoor(click.Group):
             raise click.UsageError(_safe(error), error.ctx) from error
         except Usage as error:
             raise Usage(_safe(error)) from error
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - Python would end with 1, which means that there are findings
+            _say(f"hfcheck itself failed, please report this: {visible(type(error).__name__)}")
+            _traceback(error)
+            ctx.exit(FAILED)
 
 
 def _safe(error: click.ClickException) -> str:
@@ -85,7 +94,7 @@ def main() -> None:
     type=click.Choice(list(reports.FORMATS)),
     default="text",
     show_default=True,
-    help="On stdout.",
+    help="Of the report on stdout.",
 )
 @click.option(
     "--output",
@@ -93,7 +102,7 @@ def main() -> None:
     multiple=True,
     metavar="FORMAT:FILE",
     callback=_outputs,
-    help="Also write a report to a file.",
+    help="Write a report to a file as well; may be given more than once.",
 )
 @click.option("--select", multiple=True, metavar="ID,...", callback=_split, help="Run only these rules or families.")
 @click.option("--ignore", multiple=True, metavar="ID,...", callback=_split, help="Keep these out of the verdict.")
@@ -135,7 +144,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     except (config.SettingsError, registry.RegistryError) as error:
         raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
-    on_crash = _traceback if debug else _one_line
+    on_crash = _with_traceback if debug else _one_line
     repositories = tuple(engine.check(root, root, chosen, settings, on_crash) for root in roots)
     all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
@@ -207,8 +216,12 @@ def _one_line(rule: Rule, error: Exception) -> None:
     _say(f"{rule.id} {rule.name} failed: {visible(type(error).__name__)}")
 
 
-def _traceback(rule: Rule, error: Exception) -> None:
+def _with_traceback(rule: Rule, error: Exception) -> None:
     _one_line(rule, error)
+    _traceback(error)
+
+
+def _traceback(error: Exception) -> None:
     for line in traceback.format_exception(error):
         for part in line.splitlines():
             _say(f"| {visible(part)}")

@@ -52,7 +52,9 @@ def _below(path: str, links: list[str]) -> Iterator[str]:
         if depth and any(item.name == "pyvenv.cfg" for item in items):
             continue
         for item in items:
-            if item.is_symlink() and item.is_dir():
+            if item.is_symlink() and os.path.isdir(
+                item.path
+            ):  # not `item.is_dir()`, which raises for a circle of links
                 links.append(item.path)
             elif item.is_dir(follow_symlinks=False) and item.name not in PASSED_OVER and depth < MAX_DEPTH:
                 pending.append((item.path, depth + 1))

@@ -156,7 +156,7 @@ def _run(rule: Rule, facts: Facts, found: list[Finding]) -> Exception | None:
     try:
         with _time_limit(SECONDS):
             for finding in rule.check(facts):
-                found.append(_safe(finding))
+                found.append(_safe(rule, finding))
                 if len(found) >= RUNAWAY:
                     break
     except Exception as error:  # noqa: BLE001 - the one place where anything is caught: a finding says so
@@ -164,18 +164,35 @@ def _run(rule: Rule, facts: Facts, found: list[Finding]) -> Exception | None:
     return None
 
 
-def _safe(finding: object) -> Finding:
+def _safe(rule: Rule, finding: object) -> Finding:
     """A finding whose sentences fit on one line each, whatever a plugin put into them."""
-    if not isinstance(finding, Finding):
-        raise TypeError(f"the rule gave {type(finding).__name__} instead of a finding")
+    if not isinstance(finding, Finding) or not _is_of(rule, finding):
+        raise TypeError(f"the rule gave {type(finding).__name__} that is no finding of its own")
     message, hint = (printable(shorten(text, MESSAGE)) for text in (finding.message, finding.hint))
     return (
         finding if (message, hint) == (finding.message, finding.hint) else replace(finding, message=message, hint=hint)
     )
 
 
+def _is_of(rule: Rule, finding: Finding) -> bool:
+    """Whether a finding bears the id of its rule, and is made of what the reports and their order rely on."""
+    at = finding.at
+    return (
+        (finding.id, finding.name) == (rule.id, rule.name)
+        and isinstance(finding.severity, Severity)
+        and isinstance(at, At)
+        and isinstance(at.path, str)
+        and all(part is None or isinstance(part, str) for part in (at.pointer, at.tensor, at.member))
+        and (at.offset is None or isinstance(at.offset, int))
+    )
+
+
 def _crash(rule: Rule, facts: Facts, error: Exception) -> Finding:
-    what = f"{type(error).__name__}: {quote(str(error))}" if str(error) else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of a plugin whose own text fails
+        text = ""
+    what = f"{type(error).__name__}: {quote(text)}" if text else type(error).__name__
     message = f"the rule {rule.id} {rule.name} failed here, and what it would have found is not known: {what}"
     return OWN_RULES[0].finding(At(facts.folder or "."), message)
 

@@ -92,7 +92,9 @@ def _read(repository: Repository, entry: Entry) -> Reading:
             reader = reader_of(entry.path, content)
             return Reading(entry, content, reader(stream) if reader else None)
     except Invalid as error:
-        return Reading(entry, content, invalid=error)
+        # Its cause and the frames of its traceback know the whole text of the file, and this is kept for the whole run.
+        error.__cause__ = error.__context__ = None
+        return Reading(entry, content, invalid=error.with_traceback(None))
     except Unreadable as error:
         return Reading(entry, content, unreadable=str(error))
 

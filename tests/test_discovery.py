@@ -96,3 +96,10 @@ def test_a_relative_path_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find("config.json").roots == ("..",)
     monkeypatch.chdir(tmp_path)
     assert find("unet/config.json").roots == (".",)
+
+
+def test_a_circle_of_links_is_passed_over(tmp_path: Path) -> None:
+    tree(tmp_path, "models/a/config.json")
+    (tmp_path / "models" / "x").symlink_to("y")
+    (tmp_path / "models" / "y").symlink_to("x")
+    assert roots(tmp_path, "models") == ["models/a"]

@@ -121,7 +121,7 @@ def name_foreign_code(folder: Path) -> None:
     """Code of another repository, at whatever its main branch holds on the day: `trust_remote_code` would run it."""
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    config["auto_map"] = {"AutoModelForCausalLM": "example-org/custom-llama--modeling_custom.CustomLlamaForCausalLM"}
+    config["auto_map"] = {"AutoModelForCausalLM": "example-org/tiny--modeling_tiny.TinyForCausalLM"}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import IO, Any
 
 from hfcheck.finding import pointer
+from hfcheck.formats.collector import paused
 from hfcheck.formats.invalid import Invalid
 
 MAX_BYTES = 64 * 2**20
@@ -103,6 +104,7 @@ def read(stream: IO[bytes]) -> JsonFacts:
     return parse(stream.read(MAX_BYTES + 1))
 
 
+@paused()
 def parse(data: bytes) -> JsonFacts:
     """The document in these bytes; raises JsonInvalid. Memory is bounded by the number of values, not by the bytes."""
     bom = data.startswith(BOM)

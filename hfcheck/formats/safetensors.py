@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from hfcheck.finding import quote
 from hfcheck.formats import json_
+from hfcheck.formats.collector import paused
 from hfcheck.formats.invalid import Invalid
 from hfcheck.formats.tensor import Tensor
 
@@ -69,6 +70,7 @@ class SafetensorsFacts:
     leading_space: bool = False
 
 
+@paused()
 def read(stream: IO[bytes]) -> SafetensorsFacts:
     """The header of a file; raises SafetensorsInvalid. Reads 8 bytes and the header, never the data."""
     size = stream.seek(0, SEEK_END)

@@ -114,6 +114,12 @@ def crashes(tmp_path: Path) -> str:
     return install(tmp_path / "site", PLUGIN + CRASH)
 
 
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """One whose rule lacks its severity, which nobody asks for until it is shown."""
+    return install(tmp_path / "site", PLUGIN.replace(", severity, since", ", since").replace("Severity.NOTE, ", ""))
+
+
 def install(site: Path, source: str) -> str:
     info = site / "remarks-1.0.dist-info"
     info.mkdir(parents=True)

@@ -119,6 +119,16 @@ def test_a_traceback_is_shown_where_it_is_asked_for(run: Run, crashes: str) -> N
     assert re.sub(r"[\x20-\x7e\n]", "", result.stderr) == "", "no control character of the exception"
 
 
+def test_a_fault_of_hfcheck_itself(run: Run, broken: str) -> None:
+    """Python's own exit code for it is 1, and would say that there are findings."""
+    result = run("rules", PYTHONPATH=broken)
+    assert result.returncode == 4
+    said = result.stderr.splitlines()
+    assert said[0] == "hfcheck: hfcheck itself failed, please report this: AttributeError"
+    assert said[1] == "hfcheck: | Traceback (most recent call last):"
+    assert all(line.startswith("hfcheck: ") for line in said)
+
+
 def test_sarif(run: Run, snapshot: Snapshot) -> None:
     """Without the descriptions of the rules, which change with them."""
     result = run("check", "models/lost", "--format", "sarif", "--select", "IDX001")
