@@ -52,6 +52,20 @@ class FrontDoor(click.Group):
             ctx.exit(FAILED)
 
 
+class WithFiles(click.Command):
+    """Refuses an option that is also the name of a file: a hook or a shell's `*` took it for one.
+
+    A stranger's file named `--config=x.json` would otherwise choose the settings, `--output=text:x.json` write a file.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = args[: args.index("--")] if "--" in args else args
+        for option in options:
+            if len(option) > 1 and option.startswith("-") and os.path.lexists(option):
+                raise click.UsageError(f"{option!r} is also the name of a file: put -- before the names of files", ctx)
+        return super().parse_args(ctx, args)
+
+
 def _safe(error: click.ClickException) -> str:
     return sink.unforged(printable(error.format_message()))
 
@@ -86,7 +100,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@main.command(short_help="Check model repositories.")
+@main.command(cls=WithFiles, short_help="Check model repositories.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True))
 @click.option(
     "--format",

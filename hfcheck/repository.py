@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from heapq import nsmallest
+from itertools import chain, islice
 from posixpath import dirname, join
 from typing import IO
 
@@ -17,6 +19,12 @@ MAX_PATH = 4096
 
 MAX_HOPS = 40
 """Links followed on the way to one file: the kernel's own limit."""
+
+MAX_PARTS = 256
+"""Folders and links on the way to one file: a target of 4 KB can name 2,000, and each is a question to the disk."""
+
+MAX_STEPS = 1_000_000
+"""The same on the way to all files: 200,000 links with 256 each would take minutes."""
 
 NOT_CONTENT = frozenset({".git", ".hg", ".svn"})
 """Folders that belong to a version control system and not to the model."""
@@ -32,10 +40,12 @@ class Form(Enum):
     LINK_BROKEN = "a link that leads nowhere"
     LINK_LOOP = "a link that leads back to itself"
     LINK_FOLDER = "a link to a folder"
+    LINK_LONG = "a link on a way of more folders than hfcheck goes"
     FIFO = "a named pipe"
     SOCKET = "a socket"
     DEVICE = "a device"
     UNREADABLE = "a folder that cannot be read"
+    UNKNOWN = "a name that cannot be looked at"
 
 
 SPECIAL = frozenset({Form.FIFO, Form.SOCKET, Form.DEVICE})
@@ -100,50 +110,76 @@ def scan(root: str) -> Repository:
     entries: list[Entry] = []
     exceeded: list[tuple[str, str]] = []
     pending = [("", 0)]
+    names = 0
+    steps = _Steps(MAX_STEPS)
     while pending:
         folder, depth = pending.pop()
         try:
-            with os.scandir(os.path.join(root, folder)) as listing:
-                names = sorted(listing, key=_name)
+            items = _listing(os.path.join(root, folder), MAX_FILES - names)
         except OSError:
             entries.append(Entry(folder, Form.UNREADABLE))
             continue
-        for item in names:
+        names += len(items)
+        if names > MAX_FILES:  # folders count as well: a million empty ones take as long as a million files
+            exceeded.append(("repository.files", f"more than {MAX_FILES} files"))
+            del items[MAX_FILES - names :]
+            pending.clear()
+        for item in items:
             path = join(folder, item.name) if folder else item.name
-            if len(entries) >= MAX_FILES:
-                exceeded.append(("repository.files", f"more than {MAX_FILES} files"))
-                pending.clear()
-                break
             if len(os.fsencode(path)) > MAX_PATH:
                 exceeded.append(("repository.path", f"a path of more than {MAX_PATH} bytes"))
-            elif not item.is_dir(follow_symlinks=False):
-                entries.append(_entry(root, path, item.stat(follow_symlinks=False)))
+            elif not _is_folder(item):
+                entries.append(_listed(root, path, item, steps))
             elif depth >= MAX_DEPTH:
                 exceeded.append(("repository.depth", f"more than {MAX_DEPTH} folders inside each other"))
-            elif item.name not in NOT_CONTENT:
+            elif names <= MAX_FILES and item.name not in NOT_CONTENT:
                 pending.append((path, depth + 1))
+    if not steps.left:
+        exceeded.append(("repository.links", f"links that lead through more than {MAX_STEPS} folders"))
     entries.sort(key=_path)
     return Repository(root, tuple(entries), tuple(dict.fromkeys(exceeded)))
 
 
-def _entry(root: str, path: str, status: os.stat_result) -> Entry:
+def _listing(folder: str, limit: int) -> "list[os.DirEntry[str]]":
+    """The names in a folder, sorted; one more than `limit` of them where there are more."""
+    with os.scandir(folder) as listing:
+        items = list(islice(listing, limit + 1))
+        # The first by name and not by the order of the disk, without room for all the others.
+        return sorted(items, key=_name) if len(items) <= limit else nsmallest(limit + 1, chain(items, listing), _name)
+
+
+def _listed(root: str, path: str, item: "os.DirEntry[str]", steps: "_Steps") -> Entry:
+    try:
+        return _entry(root, path, item.stat(follow_symlinks=False), steps)
+    except OSError:  # a folder that may be listed and not entered, or a name that is gone by now
+        return Entry(path, Form.UNKNOWN)
+
+
+def _is_folder(item: "os.DirEntry[str]") -> bool:
+    try:
+        return item.is_dir(follow_symlinks=False)
+    except OSError:  # `_listed` says so
+        return False
+
+
+def _entry(root: str, path: str, status: os.stat_result, steps: "_Steps") -> Entry:
     if stat.S_ISREG(status.st_mode):
         return Entry(path, Form.FILE, status.st_size, real=path, stamp=_stamp(status))
     if stat.S_ISLNK(status.st_mode):
-        return _link(root, path)
+        return _link(root, path, steps)
     if stat.S_ISFIFO(status.st_mode):
         return Entry(path, Form.FIFO)
     return Entry(path, Form.SOCKET if stat.S_ISSOCK(status.st_mode) else Form.DEVICE)
 
 
-def _link(root: str, path: str) -> Entry:
+def _link(root: str, path: str, steps: "_Steps") -> Entry:
     target = os.readlink(os.path.join(root, path))
     if blob := _cache_blob(root, path, target):
         status = os.lstat(os.path.join(root, blob)) if os.path.lexists(os.path.join(root, blob)) else None
         if status is None or not stat.S_ISREG(status.st_mode):
             return Entry(path, Form.LINK_BROKEN, target=target)
         return Entry(path, Form.FILE, status.st_size, target, blob, _stamp(status))
-    form, real, status = _resolve(root, path)
+    form, real, status = _resolve(root, path, steps)
     if form is not Form.FILE or status is None:
         return Entry(path, form, target=target)
     return Entry(path, Form.FILE, status.st_size, target, real, _stamp(status))
@@ -160,12 +196,23 @@ def _cache_blob(root: str, path: str, target: str) -> str | None:
     return f"../../{target[3 * levels :]}" if target.startswith("../" * levels + "blobs/") else None
 
 
-def _resolve(root: str, path: str) -> tuple[Form, str, os.stat_result | None]:
+@dataclass(slots=True)
+class _Steps:
+    """How many questions the links of a repository may still put to the disk."""
+
+    left: int
+
+
+def _resolve(root: str, path: str, steps: _Steps) -> tuple[Form, str, os.stat_result | None]:
     """Where a link ends, without a look at anything outside the root."""
     pending, done, hops = path.split("/")[::-1], list[str](), 0
-    status = None
+    parts, status = 0, None
     while pending:
         part = pending.pop()
+        parts += part not in ("", ".")
+        steps.left = max(steps.left - 1, 0)
+        if parts > MAX_PARTS or not steps.left:
+            return Form.LINK_LONG, "", None
         if part in ("", "."):
             continue
         if part == "..":
@@ -189,7 +236,7 @@ def _resolve(root: str, path: str) -> tuple[Form, str, os.stat_result | None]:
         pending.extend(target.split("/")[::-1])
     if status is None or not done or stat.S_ISDIR(os.lstat(os.path.join(root, *done)).st_mode):
         return Form.LINK_FOLDER, "", None
-    form = Form.FILE if stat.S_ISREG(status.st_mode) else _entry(root, "/".join(done), status).form
+    form = Form.FILE if stat.S_ISREG(status.st_mode) else _entry(root, "/".join(done), status, steps).form
     return form, "/".join(done), status
 
 

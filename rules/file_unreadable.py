@@ -36,6 +36,8 @@ class FileUnreadable(Rule):
         for entry in facts.files:
             if entry.form is Form.UNREADABLE:
                 yield self.finding(At(entry.path or "."), "this folder cannot be listed")
+            elif entry.form is Form.UNKNOWN:
+                yield self.finding(At(entry.path), "the folder around it does not let anybody see what this is")
         for reading in facts.readings():
             if reading.unreadable is not None:
                 yield self.finding(At(reading.path), f"the file could not be read: {reading.unreadable}")

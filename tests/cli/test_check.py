@@ -74,6 +74,18 @@ def test_faults_of_the_user(command: str, said: str, run: Run) -> None:
     assert said in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("name", ["--output=text:written.json", "--config=x.json", "--isolated", "-x.json"])
+def test_a_file_cannot_pose_as_an_option(name: str, work: Path, run: Run) -> None:
+    """What `hfcheck check *` makes of it, or a hook that is handed the names of files."""
+    (work / name).write_text("ignore = { IDX = 'hidden' }")
+    (work / "x.json").write_text("ignore = { IDX = 'hidden' }")
+    result = run("check", name, "models/lost")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "is also the name of a file" in result.stderr
+    assert not (work / "written.json").exists()
+    assert run("check", "--fail-on=error", "--", name, "models/lost").returncode == 1
+
+
 def test_no_snapshot_is_left_over() -> None:
     others = {"settings", "fail-on-note", "crash", "as-sarif"}
     assert {path.stem for path in Path(__file__).with_name("snapshots").iterdir()} == {*CASES, *others}
