@@ -1,19 +1,21 @@
 """The front door: the commands, their options and their exit codes."""
 
+import contextlib
 import io
 import os
 import sys
 
-if sys.path and not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
-    # `python -m hfcheck` puts the working folder first, and that may be a stranger's: a click.py in it would be run.
-    del sys.path[0]
+with contextlib.suppress(OSError):  # a working folder that was deleted holds nothing to be run
+    if sys.path and not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
+        # `python -m hfcheck` puts the working folder first, which may be a stranger's: a click.py in it would be run.
+        del sys.path[0]
 
 import traceback
 
 import click
 
 from hfcheck import __version__, config, engine, registry, reports
-from hfcheck.discovery import find
+from hfcheck.discovery import covers, find
 from hfcheck.finding import Severity, printable, visible
 from hfcheck.report import Report
 from hfcheck.reports import sink
@@ -23,6 +25,12 @@ SEVERITIES = click.Choice([severity.value for severity in Severity])
 
 FAILED = 4
 """Exit code: hfcheck or a plugin failed."""
+
+INTERRUPTED = 130
+"""Exit code: Ctrl-C, as shells have it. Click would say 1, which means that there are findings."""
+
+LISTED = 3
+"""Folders that a line on stderr names."""
 
 NARROW = 50
 """Columns below which a terminal may wrap what it gets by itself."""
@@ -46,6 +54,9 @@ class FrontDoor(click.Group):
             raise Usage(_safe(error)) from error
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except KeyboardInterrupt:
+            _say("interrupted: nothing was checked to the end")
+            ctx.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - Python would end with 1, which means that there are findings
             _say(f"hfcheck itself failed, please report this: {visible(type(error).__name__)}")
             _traceback(error)
@@ -155,6 +166,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
             fail_on=Severity(fail_on) if fail_on else None,
         )
         config.check_words((*settings.select, *settings.ignore), (*rules, *engine.OWN_RULES))
+        config.check_reasons(settings, rules)
     except (config.SettingsError, registry.RegistryError) as error:
         raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
@@ -164,9 +176,8 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
     for file, name in outputs.items():
         _write(file, reports.FORMATS[name](report))
-    on_terminal = format_ == "text" and sys.stdout.isatty()
-    shown = _for_terminal(report) if on_terminal else reports.FORMATS[format_](report)
-    click.echo(shown, nl=False, color=True)  # or click takes the colours out again: where none belong there are none
+    on_terminal = format_ == "text" and sys.stdout is not None and sys.stdout.isatty()
+    _show(_for_terminal(report) if on_terminal else reports.FORMATS[format_](report))
     context.exit(report.exit_code)
 
 
@@ -199,7 +210,10 @@ def _settings(path: str | None, roots: tuple[str, ...], *, isolated: bool) -> co
     """The settings that apply. A stranger's repository must not silence its own findings."""
     if path is not None:
         return config.load(path)
-    found = config.discover(os.getcwd())
+    try:
+        found = config.discover(os.getcwd())
+    except FileNotFoundError:  # the working folder was deleted
+        found = None
     if found is None:
         return config.Settings()
     found = os.path.relpath(found)  # where the working folder lies is no business of a report
@@ -221,21 +235,25 @@ def _roots(paths: tuple[str, ...]) -> tuple[str, ...]:
             roots.setdefault(os.path.realpath(root), root)
         for link in found.not_followed:
             _say(f"not followed: {visible(link)} (a link to a folder)")
+        if found.passed_over:
+            named = ", ".join(map(visible, found.passed_over[:LISTED]))
+            more = f" and {len(found.passed_over) - LISTED} more" if len(found.passed_over) > LISTED else ""
+            _say(f"not searched for models: {named}{more}")
         if not found.roots:
             _say(f"{visible(path)} belongs to no model repository")
-    return tuple(sorted(roots.values()))
+    return tuple(sorted(path for real, path in roots.items() if not any(covers(other, real) for other in roots)))
 
 
-def _one_line(rule: Rule, error: Exception) -> None:
+def _one_line(rule: Rule, error: BaseException) -> None:
     _say(f"{rule.id} {rule.name} failed: {visible(type(error).__name__)}")
 
 
-def _with_traceback(rule: Rule, error: Exception) -> None:
+def _with_traceback(rule: Rule, error: BaseException) -> None:
     _one_line(rule, error)
     _traceback(error)
 
 
-def _traceback(error: Exception) -> None:
+def _traceback(error: BaseException) -> None:
     for line in traceback.format_exception(error):
         for part in line.splitlines():
             _say(f"| {visible(part)}")
@@ -247,6 +265,19 @@ def _write(path: str, report: str) -> None:
             stream.write(report)
     except OSError as error:
         raise Usage(f"{path}: {error.strerror}") from error
+
+
+def _show(report: str) -> None:
+    """The report on stdout. Who closes a pipe (`| head`) has seen enough, and the exit code is that of the verdict."""
+    try:
+        click.echo(
+            report, nl=False, color=True
+        )  # or click takes the colours out again: where none belong there are none
+    except BrokenPipeError:
+        # Or Python tries once more at the end, and says so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise Usage(f"stdout: {error.strerror}") from error
 
 
 def _say(line: str) -> None:

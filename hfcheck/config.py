@@ -19,6 +19,10 @@ SECURITY = ("RMC", "SEC", "PKL")
 """Families that a settings file can only silence with a reason."""
 
 
+NO_REASON = "no reason given"
+"""The reason of what is ignored by a plain list: this object, and not the words, which somebody may write."""
+
+
 class SettingsError(Exception):
     """The settings are wrong; the message names the file and the place."""
 
@@ -64,6 +68,19 @@ def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
             raise SettingsError(f"{word!r} names no rule: `hfcheck rules` lists them")
 
 
+def check_reasons(settings: Settings, rules: Iterable[Rule]) -> None:
+    """Raise SettingsError for a security rule that is ignored without a reason, however it is named: `R`, `SEC`."""
+    tables = [settings.ignore, *(entry.ignore for entry in settings.per_path)]
+    words = [word for table in tables for word, reason in table.items() if reason is NO_REASON]
+    for rule in rules:
+        guarded = next((word for word in words if rule.id.startswith(SECURITY) and means(word, rule)), None)
+        if guarded is not None:
+            raise SettingsError(
+                f"{settings.source}: `ignore`: {guarded!r} means {rule.id} as well, which needs a reason: "
+                f'write {rule.id} = "why"'
+            )
+
+
 def in_scanned(path: str, roots: Iterable[str]) -> bool:
     """Whether a settings file lies in a scanned repository: its author may not be the one who runs hfcheck."""
     folder = os.path.realpath(os.path.dirname(path))
@@ -74,7 +91,7 @@ def is_own_work(path: str) -> bool:
     """Whether a settings file belongs to the work of the user: a hook of pre-commit, or the work tree of a clone."""
     if os.environ.get("PRE_COMMIT") == "1":
         return True
-    folder = os.path.dirname(os.path.realpath(path))
+    folder = os.path.realpath(os.path.dirname(path))  # where it lies, not where a link from there leads
     while not os.path.lexists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -171,7 +188,7 @@ def _reasons(path: str, key: str, value: object) -> dict[str, str]:
         words = _words(path, key, value)
         if guarded := [word for word in words if word.startswith(SECURITY)]:
             raise SettingsError(f'{path}: `{key}`: {guarded[0]} needs a reason: write {guarded[0]} = "why"')
-        return dict.fromkeys(words, "no reason given")
+        return dict.fromkeys(words, NO_REASON)
     table = _mapping(path, key, value)
     for word, reason in table.items():
         if not isinstance(reason, str) or not reason.strip():

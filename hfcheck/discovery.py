@@ -10,16 +10,21 @@ from hfcheck.repository import MAX_DEPTH, NOT_CONTENT
 LEVELS = 3
 """Folders that the search for the repository of a file goes up where no version control says where to stop."""
 
-PASSED_OVER = frozenset({*NOT_CONTENT, "node_modules", "__pycache__"})
-"""Folders that a search for repositories does not enter; inside a repository nothing is passed over."""
+PASSED_OVER = frozenset({*NOT_CONTENT, "node_modules", "__pycache__", ".no_exist"})
+"""Folders that a search for repositories does not enter (the last is where the download cache of the Hub remembers with
+empty files what a repository does not have); inside a repository nothing is passed over."""
+
+UNSPOKEN = frozenset({*NOT_CONTENT, ".no_exist"})
+"""Those of them that are in every clone and every cache: nobody looks for a model there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Roots of repositories, in order, and links to folders that were not followed in the search."""
+    """Roots of repositories, in order, links to folders that were not followed, and folders that were not searched."""
 
     roots: tuple[str, ...]
     not_followed: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
 
 def find(path: str) -> Found:
@@ -32,11 +37,20 @@ def find(path: str) -> Found:
         root = _root_of_file(path)
         return Found((root,) if root else ())
     links: list[str] = []
-    roots = tuple(_below(path, links))
-    return Found(tuple(sorted(roots)) or (path,), tuple(sorted(links)))
+    passed_over: list[str] = []
+    roots = tuple(_below(path, links, passed_over))
+    if not roots:  # then all that is below is checked, but for what is a link
+        return Found((path,), tuple(sorted(links)))
+    return Found(tuple(sorted(roots)), tuple(sorted(links)), tuple(sorted(passed_over)))
 
 
-def _below(path: str, links: list[str]) -> Iterator[str]:
+def covers(root: str, other: str) -> bool:
+    """Whether what is in a folder is checked with the repository around it; both are real paths."""
+    way = os.path.relpath(other, root).split(os.sep)
+    return root != other and os.pardir not in way and NOT_CONTENT.isdisjoint(way)
+
+
+def _below(path: str, links: list[str], passed_over: list[str]) -> Iterator[str]:
     pending = [(path, 0)]
     while pending:
         folder, depth = pending.pop()
@@ -50,14 +64,18 @@ def _below(path: str, links: list[str]) -> Iterator[str]:
             yield folder
             continue
         if depth and any(item.name == "pyvenv.cfg" for item in items):
+            passed_over.append(folder)
             continue
         for item in items:
             if item.is_symlink() and os.path.isdir(
                 item.path
             ):  # not `item.is_dir()`, which raises for a circle of links
                 links.append(item.path)
-            elif item.is_dir(follow_symlinks=False) and item.name not in PASSED_OVER and depth < MAX_DEPTH:
-                pending.append((item.path, depth + 1))
+            elif item.is_dir(follow_symlinks=False):
+                if item.name not in PASSED_OVER and depth < MAX_DEPTH:
+                    pending.append((item.path, depth + 1))
+                elif item.name not in UNSPOKEN:
+                    passed_over.append(item.path)
 
 
 def _root_of_file(path: str) -> str | None:

@@ -1,39 +1,38 @@
 """Runs the rules over a repository. A rule that crashes becomes a finding about hfcheck; the others go on."""
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from types import FrameType
+from dataclasses import dataclass, field, replace
 
+from hfcheck import coverage
+from hfcheck.budget import MAX_KEPT, Clock, TimeUp, footprint, ticking
 from hfcheck.config import Settings
 from hfcheck.facts import Facts, Kind, Reading, units
 from hfcheck.finding import MESSAGE, At, Finding, Severity, printable, quote, shorten
-from hfcheck.formats import torch_zip
-from hfcheck.formats.sniff import ARCHIVES, Content
-from hfcheck.formats.zip_ import ZipFacts
-from hfcheck.layout import MODEL_SUFFIXES
+from hfcheck.formats import Invalid
 from hfcheck.locate import Located, locate
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
-from hfcheck.repository import SPECIAL, Entry, Form, Repository, scan
+from hfcheck.repository import Entry, Form, Repository, scan
 from hfcheck.rule import Rule
 
 PER_RULE = 100
 """Findings of one rule in one repository that are shown; a flood must not hide the one that matters."""
 
 PER_REPOSITORY = 2000
-RUNAWAY = 10_000
-"""Findings after which a rule is stopped: it may never end."""
+RUNAWAY = 100_000
+"""Findings after which a rule counts as crashed: it may never end."""
 
-SECONDS = 60.0
-"""Time for one rule in one unit, reading included."""
+SECONDS = 30.0
+"""Time for one rule in one unit."""
 
-PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".ckpt")
+FILE_SECONDS = 20.0
+"""Time for one file: four million values of JSON take five."""
+
+REPOSITORY_SECONDS = 60.0
+"""Time for all of a repository. What was not read by then is listed as not checked."""
 
 
-class TimeUp(Exception):
-    """A rule took longer than it may."""
+class Runaway(Exception):
+    """A rule found more than anybody could read: what it had still to say is not known."""
 
 
 class RuleCrashed(Rule):
@@ -92,74 +91,111 @@ OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped())
 """Rules whose findings the engine itself makes."""
 
 
-Crashed = Callable[[Rule, Exception], None]
+Crashed = Callable[[Rule, BaseException], None]
+
+
+@dataclass(slots=True)
+class _Results:
+    """What comes together on the way through the units. `own` has the findings of each rule, by its id."""
+
+    own: dict[str, list[Finding]]
+    crashes: list[Finding] = field(default_factory=list)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    unexplained: dict[str, Skipped] = field(default_factory=dict)
+    kind: Kind = Kind.UNKNOWN
+    architecture: str | None = None
 
 
 def check(
     path: str, root: str, rules: tuple[Rule, ...], settings: Settings, on_crash: Crashed = lambda _rule, _error: None
 ) -> RepositoryReport:
     """Run the rules over the repository in the folder `root`, which the report calls `path`."""
-    repository = scan(root)
-    parts = units(repository)
-    found: list[Finding] = []
-    crashed = False
-    for rule in rules:
-        own: list[Finding] = []
-        for facts in parts:
-            error = _run(rule, facts, own)
-            if error is not None:
-                crashed = True
-                on_crash(rule, error)
-                found.append(_crash(rule, facts, error))
-        found.extend(_capped(rule, own))
-    shown, ignored = _split(sorted(found, key=_severity_then_place), rules, settings)
-    skipped = tuple(filter(None, (_skipped(facts, entry) for facts in parts for entry in facts.files)))
+    results = _Results({rule.id: [] for rule in rules})
+    with ticking(REPOSITORY_SECONDS) as clock:
+        repository = scan(root)
+        for facts in _one_by_one(units(repository)):
+            _check_unit(facts, rules, results, clock, on_crash)
+    shown, ignored = _split(rules, results, settings)
+    told = {finding.at.path for finding in (*shown, *(finding for finding, _ in ignored))}
+    skipped = results.skipped | {path: entry for path, entry in results.unexplained.items() if path not in told}
     unseen = tuple(Skipped(".", Reason.LIMIT, detail) for _, detail in repository.exceeded)
     return RepositoryReport(
         path=path,
-        kind=next((facts.kind for facts in parts if facts.kind is not Kind.UNKNOWN), Kind.UNKNOWN),
-        architecture=_architecture(parts[0]),
+        kind=results.kind,
+        architecture=results.architecture,
         checked=len(repository.entries) - len(skipped),
-        skipped=tuple(sorted((*skipped, *unseen), key=lambda entry: entry.path)),
-        findings=_located(repository, _flood(shown)),
-        ignored=tuple(
-            Ignored(located, reason)
-            for located, (_, reason) in zip(
-                locate(repository, [finding for finding, _ in ignored]), ignored, strict=True
-            )
-        ),
-        crashed=crashed,
+        skipped=tuple(sorted((*skipped.values(), *unseen), key=lambda entry: entry.path)),
+        findings=_located(repository, _flood(sorted(shown, key=_severity_then_place))),
+        ignored=_located_ignored(repository, ignored),
+        crashed=bool(results.crashes),
     )
 
 
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeUp in the block when the time is over: only a signal reaches a loop that never ends."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TimeUp(f"more than {seconds:g} seconds")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _one_by_one(parts: tuple[Facts, ...]) -> Iterator[Facts]:
+    """The units, of which none is kept: what was read for one would otherwise stay until the last is done."""
+    waiting = list(reversed(parts))
+    del parts
+    while waiting:
+        yield waiting.pop()
 
 
-def _run(rule: Rule, facts: Facts, found: list[Finding]) -> Exception | None:
+def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock: Clock, on_crash: Crashed) -> None:
+    kept = _read(facts, clock)
+    for rule in rules:
+        error = _run(rule, facts, results.own[rule.id], clock)
+        if error is not None:
+            on_crash(rule, error)
+            results.crashes.append(_crash(rule, facts, error))
+    for entry in facts.files:
+        if skipped := coverage.skipped(facts, entry):
+            results.skipped[entry.path] = skipped
+        elif doubtful := coverage.unexplained(facts, entry):
+            results.unexplained[entry.path] = doubtful
+    if not facts.folder:
+        results.architecture = _architecture(facts)
+    if results.kind is Kind.UNKNOWN:
+        results.kind = facts.kind
+    if kept > MAX_KEPT // 8:
+        facts.shelf.forget()
+
+
+def _read(facts: Facts, clock: Clock) -> int:
+    """Read the files of a unit before any rule asks for them, so that one which stops its reader stops no rule.
+
+    Returns about how many bytes the facts take.
+    """
+    kept = 0
+    for entry in facts.files:
+        if entry.form is not Form.FILE:
+            continue
+        try:
+            with clock.limit(FILE_SECONDS):
+                reading = facts.shelf.reading(entry)
+        except TimeUp:
+            reading = _given_up(entry, "time", "a file that is read in less time")
+        except Exception as error:  # noqa: BLE001 - a fault of a reader: all other files are still read
+            reading = Reading(entry, unreadable=f"its reader failed ({type(error).__name__})")
+        kept += (cost := footprint(reading.facts))
+        if kept > MAX_KEPT:
+            kept -= cost
+            reading = _given_up(entry, "repository.memory", f"less than {MAX_KEPT} bytes of facts in one model")
+        facts.shelf.put(reading)
+    return kept
+
+
+def _given_up(entry: Entry, budget: str, expected: str) -> Reading:
+    return Reading(entry, invalid=Invalid(0, expected, budget=budget))
+
+
+def _run(rule: Rule, facts: Facts, found: list[Finding], clock: Clock) -> BaseException | None:
     """Add what a rule finds in a unit; what stopped it, if anything did."""
     try:
-        with _time_limit(SECONDS):
+        with clock.limit(SECONDS):
             for finding in rule.check(facts):
                 found.append(_safe(rule, finding))
                 if len(found) >= RUNAWAY:
-                    break
-    except Exception as error:  # noqa: BLE001 - the one place where anything is caught: a finding says so
+                    return Runaway(f"more than {RUNAWAY} findings")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place that catches all: a finding says so
         return error
     return None
 
@@ -187,7 +223,7 @@ def _is_of(rule: Rule, finding: Finding) -> bool:
     )
 
 
-def _crash(rule: Rule, facts: Facts, error: Exception) -> Finding:
+def _crash(rule: Rule, facts: Facts, error: BaseException) -> Finding:
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception of a plugin whose own text fails
@@ -197,11 +233,13 @@ def _crash(rule: Rule, facts: Facts, error: Exception) -> Finding:
     return OWN_RULES[0].finding(At(facts.folder or "."), message)
 
 
-def _capped(rule: Rule, found: list[Finding]) -> list[Finding]:
+def _capped(rule: Rule, found: list[Finding], noun: str) -> list[Finding]:
+    """The worst findings of a rule, where there are too many."""
     if len(found) <= PER_RULE:
         return found
+    found = sorted(found, key=_severity)
     more = f"at least {len(found) - PER_RULE}" if len(found) >= RUNAWAY else str(len(found) - PER_RULE)
-    message = f"{more} more findings of {rule.id} {rule.name} are not shown"
+    message = f"{more} more {noun} of {rule.id} {rule.name} are not shown"
     return [*found[:PER_RULE], OWN_RULES[1].finding(At(found[PER_RULE].at.path), message)]
 
 
@@ -211,6 +249,10 @@ def _flood(found: list[Finding]) -> list[Finding]:
         return found
     message = f"{len(found) - PER_REPOSITORY} more findings are not shown"
     return [*found[:PER_REPOSITORY], OWN_RULES[1].finding(At("."), message)]
+
+
+def _severity(finding: Finding) -> int:
+    return finding.severity.rank
 
 
 def _severity_then_place(finding: Finding) -> tuple[int, str, str, str]:
@@ -227,59 +269,36 @@ def _place(located: Located) -> tuple[str, int, int, str, str]:
 
 
 def _split(
-    found: list[Finding], rules: tuple[Rule, ...], settings: Settings
+    rules: tuple[Rule, ...], results: _Results, settings: Settings
 ) -> tuple[list[Finding], list[tuple[Finding, str]]]:
-    """The findings that count, and those that the settings ignore, with the reasons."""
-    by_id = {rule.id: rule for rule in (*rules, *OWN_RULES)}
+    """The findings that count, and those that the settings ignore, with the reasons.
+
+    Each is cut to its limit apart from the others: a hundred that are ignored must not hide one that is not.
+    """
     shown: list[Finding] = []
     ignored: list[tuple[Finding, str]] = []
-    for finding in found:
-        reason = settings.reason_to_ignore(by_id[finding.id], finding.at.path) if finding.id in by_id else None
-        if reason is None:
-            shown.append(finding)
-        else:
-            ignored.append((finding, reason))
+    for rule, found in (*((rule, results.own[rule.id]) for rule in rules), (OWN_RULES[0], results.crashes)):
+        counted, others = _parted(rule, found, settings)
+        cut = _capped(rule, counted, "findings")
+        cut += _capped(rule, [finding for finding, _ in others], "ignored findings")[PER_RULE:]
+        notes, quiet = _parted(OWN_RULES[1], [note for note in cut if note.id == OWN_RULES[1].id], settings)
+        shown += [finding for finding in cut if finding.id == rule.id] + notes
+        ignored += others[:PER_RULE] + quiet
     return shown, ignored
 
 
-def _skipped(facts: Facts, entry: Entry) -> Skipped | None:
-    """Why a file was not checked; None where it was."""
-    if entry.form in SPECIAL:
-        return Skipped(entry.path, Reason.SPECIAL, entry.form.value)
-    if entry.form is Form.UNREADABLE:
-        return Skipped(entry.path or ".", Reason.UNREADABLE, entry.form.value)
-    reading = facts.reading(entry.path)
-    if reading is None:
-        return Skipped(entry.path, Reason.LINK, entry.form.value)
-    if reading.unreadable is not None:
-        return Skipped(entry.path, Reason.UNREADABLE, reading.unreadable)
-    if reading.exceeded is not None:
-        return Skipped(entry.path, Reason.LIMIT, reading.exceeded)
-    return _not_understood(reading)
+def _parted(rule: Rule, found: list[Finding], settings: Settings) -> tuple[list[Finding], list[tuple[Finding, str]]]:
+    """The findings of a rule that count, and those that the settings ignore, with the reasons."""
+    reasons = [(finding, settings.reason_to_ignore(rule, finding.at.path)) for finding in found]
+    return (
+        [finding for finding, reason in reasons if reason is None],
+        [(finding, reason) for finding, reason in reasons if reason is not None],
+    )
 
 
-def _not_understood(reading: Reading) -> Skipped | None:
-    name = reading.path.lower()
-    if reading.content is Content.POINTER:
-        return Skipped(reading.path, Reason.POINTER)
-    if reading.content is Content.EMPTY:
-        return None
-    if reading.content in ARCHIVES and name.endswith(MODEL_SUFFIXES):
-        return Skipped(reading.path, Reason.ARCHIVE, reading.content.value)
-    if holds_pickle(reading):
-        return Skipped(reading.path, Reason.PICKLE)
-    if reading.facts is None and reading.invalid is None:
-        return Skipped(reading.path, Reason.UNKNOWN)
-    return None
-
-
-def holds_pickle(reading: Reading) -> bool:
-    """Whether a loader would unpickle something in a file: by its content, or by a name that promises nothing else."""
-    if reading.content is Content.PICKLE:
-        return True
-    if isinstance(reading.facts, ZipFacts):
-        return torch_zip.describe(reading.facts) is not None
-    return reading.facts is None and reading.path.lower().endswith(PICKLE_SUFFIXES)
+def _located_ignored(repository: Repository, ignored: list[tuple[Finding, str]]) -> tuple[Ignored, ...]:
+    located = locate(repository, [finding for finding, _ in ignored])
+    return tuple(Ignored(place, reason) for place, (_, reason) in zip(located, ignored, strict=True))
 
 
 def _architecture(facts: Facts) -> str | None:

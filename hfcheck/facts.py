@@ -12,18 +12,23 @@ from hfcheck.formats import Invalid, reader_of, sniff
 from hfcheck.formats.gitattributes import AttributesFacts
 from hfcheck.formats.index import IndexInvalid
 from hfcheck.formats.index import read as read_index
-from hfcheck.formats.json_ import JsonFacts
+from hfcheck.formats.json_ import Fault as JsonFault
+from hfcheck.formats.json_ import JsonFacts, JsonInvalid
 from hfcheck.formats.lfs import PointerFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.formats.sniff import Content
 from hfcheck.remote_code import Site, sites
 from hfcheck.repository import Entry, Form, Repository, Unreadable
+from hfcheck.runtimes import is_of_another
 from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
 from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
 
 F = TypeVar("F")
+
+DATA_BUDGETS = frozenset({"json.bytes", "json.nodes"})
+"""Limits that somebody's data may exceed: a data set of gigabytes in one JSON file, which no loader of models reads."""
 
 
 class Kind(Enum):
@@ -81,6 +86,14 @@ class Shelf:
             self._read[entry.path] = _read(self.repository, entry)
         return self._read[entry.path]
 
+    def put(self, reading: Reading) -> None:
+        """Have this reading of its file from now on."""
+        self._read[reading.path] = reading
+
+    def forget(self) -> None:
+        """Make room: what is asked for again is read again."""
+        self._read.clear()
+
 
 def _read(repository: Repository, entry: Entry) -> Reading:
     if entry.form is not Form.FILE:
@@ -94,9 +107,20 @@ def _read(repository: Repository, entry: Entry) -> Reading:
     except Invalid as error:
         # Its cause and the frames of its traceback know the whole text of the file, and this is kept for the whole run.
         error.__cause__ = error.__context__ = None
+        if _is_data(entry.path, error):
+            return Reading(entry, content)
         return Reading(entry, content, invalid=error.with_traceback(None))
     except Unreadable as error:
         return Reading(entry, content, unreadable=str(error))
+
+
+def _is_data(path: str, error: Invalid) -> bool:
+    """Whether a reader refused what no loader of models opens: data in gigabytes or line by line, settings of tools."""
+    if not isinstance(error, JsonInvalid) or layout.is_read_by_loaders(path):
+        return False
+    if error.budget is not None:
+        return error.budget in DATA_BUDGETS
+    return error.fault is JsonFault.TRAILING or layout.may_have_comments(path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +149,7 @@ class Facts:
 
     def readings(self) -> Iterator[Reading]:
         """Every regular file of the unit, read, in order."""
-        return (self.shelf.reading(entry) for entry in self.files if entry.form is Form.FILE)
+        return iter(self._readings)
 
     def all_of(self, kind: type[F]) -> Iterator[tuple[str, F]]:
         """The files of the unit whose reader gave facts of this type, with their paths."""
@@ -155,9 +179,22 @@ class Facts:
         """The path of a name in the folder of the unit."""
         return join(self.folder, name)
 
+    def is_opened_by_name(self, path: str) -> bool:
+        """Whether a loader opens the JSON file at this path: strict JSON is asked of no others.
+
+        Names that other tools have too count at the root, beside another file of a model, and below a pipeline.
+        """
+        folder = dirname(path)
+        if not layout.is_read_by_loaders(path) or not folder or basename(path) not in layout.SHARED_NAMES:
+            return layout.is_read_by_loaders(path)
+        if any(self.has_file(join(dirname(folder), name)) for name in (layout.MODEL_INDEX, layout.MODULES)):
+            return True
+        beside = (basename(entry.path) for entry in self.files if dirname(entry.path) == folder)
+        return any(layout.marks_a_repository(name) and name not in layout.SHARED_NAMES for name in beside)
+
     def direct(self) -> Iterator[Entry]:
         """The files that lie in the folder of the unit itself."""
-        return (entry for entry in self.files if dirname(entry.path) == self.folder)
+        return iter(self._direct)
 
     @cached_property
     def config(self) -> dict[str, Any] | None:
@@ -170,6 +207,11 @@ class Facts:
         """Whether the config says that transformers loads this folder: other libraries have a `config.json` too."""
         config = self.config or {}
         return isinstance(config.get("model_type"), str) or isinstance(config.get("architectures"), list)
+
+    @cached_property
+    def is_for_another_runtime(self) -> bool:
+        """Whether there are weights here, and none that transformers would open: the config came along with them."""
+        return self.opened is None and any(is_of_another(entry.path) for entry in self.files)
 
     @cached_property
     def opened(self) -> str | None:
@@ -329,6 +371,14 @@ class Facts:
     @cached_property
     def kind(self) -> Kind:
         return _kind(self)
+
+    @cached_property
+    def _readings(self) -> tuple[Reading, ...]:
+        return tuple(self.shelf.reading(entry) for entry in self.files if entry.form is Form.FILE)
+
+    @cached_property
+    def _direct(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.files if dirname(entry.path) == self.folder)
 
     def _weight_set(self, paths: Collection[str], *, whole: bool, single: bool) -> WeightSet:
         headers = self._headers(paths)

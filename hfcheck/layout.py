@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from posixpath import basename
+from posixpath import basename, dirname
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -18,6 +18,9 @@ READ_BY_LOADERS = frozenset({
     "tokenizer_config.json", "video_preprocessor_config.json", "vocab.json",
 })  # fmt: skip
 """JSON files that a loader opens by this name, in the root or in the folder of a component."""
+
+SHARED_NAMES = frozenset({"config.json", "modules.json", "tokenizer.json", "vocab.json"})
+"""Those of them that web pages, tests and tools of every kind have too."""
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 
@@ -109,6 +112,14 @@ def index_for(path: str) -> IndexName | None:
 def is_read_by_loaders(path: str) -> bool:
     """Whether a loader opens a JSON file of this name: only these have to be strict JSON."""
     return basename(path) in READ_BY_LOADERS or index_name(path) is not None
+
+
+def may_have_comments(path: str) -> bool:
+    """Whether a file named `.json` belongs to a tool that takes comments in it, as editors and TypeScript do."""
+    name = basename(path).lower()
+    return basename(dirname(path)) == ".vscode" or name.startswith(
+        ("tsconfig", "jsconfig", ".eslintrc", "devcontainer")
+    )
 
 
 def marks_a_repository(name: str) -> bool:

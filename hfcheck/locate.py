@@ -47,7 +47,7 @@ def _in_file(repository: Repository, entry: Entry, places: list[At]) -> list[Num
                 length = min(int.from_bytes(stream.read(8), "little"), safetensors.MAX_HEADER, entry.size)
                 return _in_header(stream.read(length), places)
             if entry.path.endswith(TEXT_SUFFIXES):
-                return _in_text(stream.read(json_.MAX_BYTES), places)
+                return _in_text(stream.read(min(entry.size, json_.MAX_BYTES)), places)
     except Unreadable:  # it was readable a moment ago: the rules say what became of it
         pass
     return []

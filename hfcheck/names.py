@@ -16,8 +16,12 @@ _DEVICES = frozenset({
 _DRIVE = re.compile(r"[A-Za-z]:")
 _REFUSED = re.compile(r'[<>:"|?*]')
 
-_JOINED = re.compile("(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])|\U0001f3f4[\U000e0020-\U000e007f]+")
-"""Joiners inside a script that needs them or inside an emoji, and the tags of a flag: these hide nothing."""
+_JOINED = re.compile(
+    "(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])|\U0001f3f4[\U000e0020-\U000e007f]+"
+    "|(?<=[^\x00-\x7f])[\u061c\u200e\u200f]|[\u061c\u200e\u200f](?=[^\x00-\x7f])"
+)
+"""Joiners inside a script that needs them or inside an emoji, the tags of a flag, and the marks of direction beside a
+letter of such a script, as keyboards for Arabic and Hebrew type them: these hide nothing."""
 
 
 def hostile(text: str) -> str | None:

@@ -27,7 +27,7 @@ def load() -> tuple[Rule, ...]:
     taken off the path for this: whatever lies in it, or in a repository, is not installed.
     """
     path = sys.path
-    here = os.path.realpath(os.getcwd())
+    here = os.path.realpath(_working_folder())
     sys.path = [entry for entry in path if entry and os.path.realpath(entry) != here]
     try:
         points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
@@ -37,16 +37,24 @@ def load() -> tuple[Rule, ...]:
     return _checked(found)
 
 
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was deleted
+        return os.sep
+
+
 def _rules_of(point: EntryPoint) -> Iterator[type[Rule]]:
     try:
         package = point.load()
         modules = [package, *_modules(package)]
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # or a plugin could end the run, with 0 for a code
         message = f"the rules of {point.name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"
         raise RegistryError(message) from error
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Rule) and value.__module__ == module.__name__:
+            # The module first: the other question is slow to answer, for each class in each of the modules.
+            if isinstance(value, type) and value.__module__ == module.__name__ and issubclass(value, Rule):
                 yield value
 
 

@@ -26,6 +26,8 @@ class Reason(Enum):
     SPECIAL = "not a regular file"
     PICKLE = "pickle, not interpreted by this version"
     ARCHIVE = "archive, not opened by this version"
+    WEIGHTS = "weights in a form that this version does not read"
+    INVALID = "not what its name or its first bytes promise"
     UNKNOWN = "not a known type"
 
     @property

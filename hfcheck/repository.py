@@ -23,7 +23,7 @@ MAX_HOPS = 40
 MAX_PARTS = 256
 """Folders and links on the way to one file: a target of 4 KB can name 2,000, and each is a question to the disk."""
 
-MAX_STEPS = 1_000_000
+MAX_STEPS = 500_000
 """The same on the way to all files: 200,000 links with 256 each would take minutes."""
 
 NOT_CONTENT = frozenset({".git", ".hg", ".svn"})
@@ -134,7 +134,7 @@ def scan(root: str) -> Repository:
                 exceeded.append(("repository.depth", f"more than {MAX_DEPTH} folders inside each other"))
             elif names <= MAX_FILES and item.name not in NOT_CONTENT:
                 pending.append((path, depth + 1))
-    if not steps.left:
+    if steps.left < 0:
         exceeded.append(("repository.links", f"links that lead through more than {MAX_STEPS} folders"))
     entries.sort(key=_path)
     return Repository(root, tuple(entries), tuple(dict.fromkeys(exceeded)))
@@ -205,16 +205,13 @@ class _Steps:
 
 def _resolve(root: str, path: str, steps: _Steps) -> tuple[Form, str, os.stat_result | None]:
     """Where a link ends, without a look at anything outside the root."""
-    pending, done, hops = path.split("/")[::-1], list[str](), 0
-    parts, status = 0, None
+    pending, done, hops = _parts(path), list[str](), 0
+    last, status = steps.left - MAX_PARTS, None
     while pending:
         part = pending.pop()
-        parts += part not in ("", ".")
-        steps.left = max(steps.left - 1, 0)
-        if parts > MAX_PARTS or not steps.left:
+        steps.left -= 1
+        if steps.left < max(last, 0):
             return Form.LINK_LONG, "", None
-        if part in ("", "."):
-            continue
         if part == "..":
             if not done:
                 return Form.LINK_OUTSIDE, "", None
@@ -233,11 +230,16 @@ def _resolve(root: str, path: str, steps: _Steps) -> tuple[Form, str, os.stat_re
             return Form.LINK_LOOP, "", None
         if target.startswith("/"):
             return Form.LINK_OUTSIDE, "", None
-        pending.extend(target.split("/")[::-1])
+        pending.extend(_parts(target))
     if status is None or not done or stat.S_ISDIR(os.lstat(os.path.join(root, *done)).st_mode):
         return Form.LINK_FOLDER, "", None
     form = Form.FILE if stat.S_ISREG(status.st_mode) else _entry(root, "/".join(done), status, steps).form
     return form, "/".join(done), status
+
+
+def _parts(path: str) -> list[str]:
+    """The names on a path, the last one first, without those that lead nowhere else."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:

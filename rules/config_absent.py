@@ -2,7 +2,7 @@
 
 ## What it finds
 `model.safetensors`, `pytorch_model.bin` or an index of either beside `generation_config.json` or
-`tokenizer_config.json`, without `config.json`. It is a warning where a Trainer may have saved a plain torch module.
+`tokenizer_config.json`, without `config.json`. It is a note where a Trainer may have saved a plain torch module.
 Adapters, native layouts, components of a pipeline and folders with the config of another library are not meant.
 
 ## Why it matters
@@ -83,7 +83,7 @@ class ConfigAbsent(Rule):
         if names & OTHERS or not (certain or likely):
             return
         # A Trainer leaves the same of a plain torch module, which only its author's code was ever meant to load.
-        severity = Severity.WARNING if "training_args.bin" in names and not certain else Severity.ERROR
+        severity = Severity.NOTE if "training_args.bin" in names and not certain else Severity.ERROR
         message = f"there is no config.json beside {quote(weights)}, so no loader knows which model the weights are of"
         yield self.finding(At(facts.inside(weights)), message, severity=severity)
 

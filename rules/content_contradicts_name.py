@@ -97,6 +97,7 @@ class ContentContradictsName(Rule):
             },
             near_miss=True,
         ),
+        Example("Portuguese text", {"train.en-pt.pt": "[Risos] Ol\u00e1.\n"}, near_miss=True),
         Example("a page named .json is text, and FMT020 speaks of it", {"config.json": HTML}, near_miss=True),
     )
 

@@ -22,7 +22,7 @@ from typing import Any
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.formats.json_ import JsonFacts
-from hfcheck.layout import index_name, is_read_by_loaders
+from hfcheck.layout import index_name
 from hfcheck.rule import Example, Rule
 
 DECIDES = {
@@ -104,7 +104,7 @@ class DuplicateJsonKey(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, document in facts.all_of(JsonFacts):
-            if not is_read_by_loaders(path):
+            if not facts.is_opened_by_name(path):
                 continue
             found: dict[Severity, dict[str, str]] = {Severity.ERROR: {}, Severity.WARNING: {}}
             for hidden in document.shadowed:

@@ -21,7 +21,6 @@ from posixpath import basename
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats.sniff import Content
-from hfcheck.layout import is_read_by_loaders
 from hfcheck.promises import is_for_torch_load
 from hfcheck.rule import Example, Rule
 
@@ -64,17 +63,22 @@ class EmptyFile(Rule):
             {"added.txt": "", "data/special.jsonl": "", "labels.json": "", "merges.txt": ""},
             near_miss=True,
         ),
+        Example(
+            "a file of the tests, without any model beside it",
+            {"config.json": {}, "tests/empty/tokenizer.json": ""},
+            near_miss=True,
+        ),
         Example("an OpenVINO model without constants", {"openvino_tokenizer.bin": ""}, near_miss=True),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for reading in facts.readings():
-            if reading.content is Content.EMPTY and cannot_be_empty(reading.path):
+            if reading.content is Content.EMPTY and _cannot_be_empty(facts, reading.path):
                 yield self.finding(At(reading.path), "the file is empty, and a loader that opens it fails")
 
 
-def cannot_be_empty(path: str) -> bool:
+def _cannot_be_empty(facts: Facts, path: str) -> bool:
     """Whether a loader goes by this name and fails on a file without a byte."""
     if path.lower().endswith(NEVER_EMPTY) or basename(path) in TOKENIZER_MODELS:
         return True
-    return is_for_torch_load(path) or is_read_by_loaders(path)
+    return is_for_torch_load(path) or facts.is_opened_by_name(path)

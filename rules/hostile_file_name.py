@@ -58,6 +58,9 @@ class HostileFileName(Rule):
         ),
         Example("a word that begins like the name of a device", {"console.py": "x", "com10.txt": "x"}, near_miss=True),
         Example(
+            "a mark of direction beside a Hebrew letter", {"\u05e9\u05dc\u05d5\u05dd\u200f 1.txt": "x"}, near_miss=True
+        ),
+        Example(
             "a joiner that Persian needs", {"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.txt": "x"}, near_miss=True
         ),
     )

@@ -64,6 +64,11 @@ class IndexLeftover(Rule):
         ),
     )
     good = (
+        Example(
+            "the index of a single file, as mlx writes it",
+            {"model.safetensors": {"a": F16}, INDEX: {"metadata": {}, "weight_map": {"a": "model.safetensors"}}},
+            near_miss=True,
+        ),
         Example("an index that the loader opens", {INDEX: MAP, ONE: {"a": F16}}, near_miss=True),
         Example(
             "the index of a variant with its shards",
@@ -96,7 +101,8 @@ def _copies(facts: Facts, index: Index) -> bool:
     """Whether the shards of an index are what the single file beside it is, as far as their headers tell."""
     shards = index.tensors_by_shard()
     beside = facts.opened == facts.inside(index.name.single)
-    return beside and bool(shards) and index.followed and facts.disagreement is None
+    # mlx writes an index for a single file too, whose only shard is that file.
+    return beside and shards.keys() - {facts.opened} != set() and index.followed and facts.disagreement is None
 
 
 def _reason(facts: Facts, index: Index) -> str:

@@ -3,7 +3,8 @@
 ## What it finds
 The index that the loader opens maps tensors to a file that does not exist. One finding for each missing file, at the
 first tensor that needs it. Where the whole index speaks of another set of shards, IDX003 says so instead; where the
-file is there under another case, IDX004 does.
+file is there under another case, IDX004 does. It is a warning where none of the shards is there and the weights of
+another runtime are: quantisers for ExLlama leave the index of the model they began with.
 
 ## Why it matters
 transformers 5.23.0 opens the shards in turn and stops with `FileNotFoundError: No such file or directory:
@@ -22,10 +23,14 @@ from hfcheck.example import Pointer
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer, quote
 from hfcheck.rule import Example, Rule
+from hfcheck.runtimes import is_of_another
 
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 F16 = ("F16", [2, 3])
+
+
+LEFT_OVER = "Remove the index: the weights were converted for another runtime, and transformers stops at it."
 
 
 class IndexShardMissing(Rule):
@@ -39,6 +44,11 @@ class IndexShardMissing(Rule):
             "the second shard was not uploaded: two tensors need it, one finding says so",
             {INDEX: {"metadata": {}, "weight_map": {"a": ONE, "b": TWO, "c": TWO}}, ONE: {"a": F16}},
             at=(At(INDEX, "/weight_map/b"),),
+        ),
+        Example(
+            "the index that was left over from before a conversion: one finding, a warning",
+            {INDEX: {"metadata": {}, "weight_map": {"a": ONE, "b": TWO}}, "output.safetensors": {"a.q_weight": F16}},
+            at=(At(INDEX, "/weight_map/a"),),
         ),
         Example(
             "a slash in a tensor name is escaped in the pointer",
@@ -74,7 +84,14 @@ class IndexShardMissing(Rule):
         index = facts.index  # None where the loader opens a single file, whatever else lies beside it
         if index is None:
             return
-        for shard, tensors in facts.missing_shards(index).items():
+        missing = facts.missing_shards(index)
+        converted = next((entry.path for entry in facts.direct() if is_of_another(entry.path)), None)
+        if converted is not None and missing.keys() == index.tensors_by_shard().keys():
+            at = At(index.path, pointer("weight_map", next(iter(missing.values()))[0]))
+            message = f"none of the shards of this index is here, while {quote(converted)} is: the index was left over"
+            yield self.finding(at, message, severity=Severity.WARNING, hint=LEFT_OVER)
+            return
+        for shard, tensors in missing.items():
             if facts.same_but_case(shard) or facts.other_shard_set(shard):
                 continue
             # One fault, one finding: a lost shard of a large model would otherwise be hundreds of lines.

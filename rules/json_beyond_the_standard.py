@@ -23,7 +23,7 @@ from posixpath import basename
 from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats.json_ import JsonFacts
-from hfcheck.layout import CONFIG, is_read_by_loaders
+from hfcheck.layout import CONFIG
 from hfcheck.rule import Example, Rule
 
 LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
@@ -59,6 +59,9 @@ class JsonBeyondTheStandard(Rule):
         ),
     )
     good = (
+        Example(
+            "a config of some other tool", {"config.json": {}, "demo/config.json": b"\xef\xbb\xbf{}"}, near_miss=True
+        ),
         Example("within the standard", {"config.json": LLAMA}),
         Example("a whole surrogate pair", {"config.json": '{"a": "\\ud83d\\ude00"}'}, near_miss=True),
         Example("the word in a string, and a large number", {"config.json": {"a": "NaN", "b": 1e30}}, near_miss=True),
@@ -71,7 +74,7 @@ class JsonBeyondTheStandard(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, document in facts.all_of(JsonFacts):
-            if not is_read_by_loaders(path):
+            if not facts.is_opened_by_name(path):
                 continue
             if document.bom:
                 severity = Severity.ERROR if _python_refuses(facts, path) else Severity.WARNING

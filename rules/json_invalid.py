@@ -2,7 +2,9 @@
 
 ## What it finds
 Files named `.json` that no JSON reader takes, at the place where reading stops. An error for the files that loaders
-look for by name, a note for others, a warning for others with merge conflict markers.
+look for by name, a note for others, a warning for others with merge conflict markers. A `config.json`,
+`tokenizer.json`, `vocab.json` or `modules.json` in a folder without any other file of a model belongs to some other
+tool, and is one of the others.
 
 ## Why it matters
 transformers 5.23.0 says `It looks like the config file at ... is not a valid JSON file` for a config, and names no
@@ -19,7 +21,6 @@ from collections.abc import Iterator
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats.json_ import Fault
-from hfcheck.layout import is_read_by_loaders
 from hfcheck.refusals import refused_json
 from hfcheck.rule import Example, Rule
 
@@ -58,8 +59,13 @@ class JsonInvalid(Rule):
         ),
         Example(
             "files that no loader opens: a note, and a warning for the merge",
-            {"data/merged.json": CONFLICT, "data/lines.json": '{"a": 1}\n{"a": 2}\n'},
-            at=(At("data/lines.json"), At("data/merged.json")),
+            {"data/merged.json": CONFLICT, "data/cut.json": '{"a": 1, "b"'},
+            at=(At("data/cut.json"), At("data/merged.json")),
+        ),
+        Example(
+            "the settings of a web page, with a comment, beside a model: a note",
+            {"config.json": {}, "demo/config.json": '{\n  // port\n  "port": 80\n}'},
+            at=(At("demo/config.json"),),
         ),
     )
     good = (
@@ -67,13 +73,22 @@ class JsonInvalid(Rule):
         Example("no newline at the end, and white space around it", {"config.json": " \n{}"}, near_miss=True),
         Example("markers of a merge inside a string", {"config.json": {"template": "<<<<<<< HEAD"}}, near_miss=True),
         Example("NaN, which Python takes: FMT022", {"config.json": '{"a": NaN}'}, near_miss=True),
-        Example("JSON Lines under their own name", {"data/train.jsonl": '{"a": 1}\n{"a": 2}\n'}, near_miss=True),
+        Example(
+            "JSON Lines under their own name, and under that which datasets writes",
+            {"data/train.jsonl": '{"a": 1}\n{"a": 2}\n', "data/train.json": '{"a": 1}\n{"a": 2}\n'},
+            near_miss=True,
+        ),
+        Example(
+            "settings of tools that take comments",
+            {"tsconfig.json": "{\n  // strict\n}", ".vscode/settings.json": "{ // one\n}"},
+            near_miss=True,
+        ),
         Example("a picture named .json is FMT014", {"config.json": b"\x89PNG\r\n\x1a\n" + bytes(9)}, near_miss=True),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for reading, error in refused_json(facts):
-            if is_read_by_loaders(reading.path):
+            if facts.is_opened_by_name(reading.path):
                 severity = Severity.ERROR
             else:
                 severity = Severity.WARNING if error.fault is Fault.CONFLICT else Severity.NOTE

@@ -2,7 +2,8 @@
 
 ## What it finds
 A limit of hfcheck stopped a reader: bytes, depth or values of a JSON file, tensors of a header, files of a repository.
-The message names the limit. The file is listed as not checked, and all others are checked.
+The message names the limit. The file is listed as not checked, and all others are checked. Data in JSON that no loader
+of models opens by name may be as large as it likes.
 
 ## Why it matters
 Each limit lies well above what real models need, so that a file made to exhaust the reader cannot. What lies beyond
@@ -14,8 +15,10 @@ Look at the file: no known loader needs one of that size. If yours does, tell us
 
 from collections.abc import Iterator
 
+from hfcheck.example import Sparse
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.formats.json_ import MAX_BYTES
 from hfcheck.rule import Example, Rule
 
 
@@ -34,6 +37,11 @@ class LimitReached(Rule):
     )
     good = (
         Example("JSON of the depth that readers take", {"config.json": "[" * 127 + "]" * 127}, near_miss=True),
+        Example(
+            "a data set in one file, which no loader of models reads",
+            {"train.json": Sparse(MAX_BYTES + 1)},
+            near_miss=True,
+        ),
         Example("brackets inside a string", {"config.json": {"a": "[" * 500}}, near_miss=True),
     )
 

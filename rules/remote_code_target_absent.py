@@ -3,7 +3,8 @@
 ## What it finds
 References `module.Class` of an `auto_map` or a custom pipeline for which there is no `module.py` beside the JSON file
 or above it, or none that defines `Class`. One finding for each module or class that a file misses. A module that
-takes names in with `import *` or makes them up in `__getattr__` is not judged. References that transformers does not
+takes names in with `import *` or makes them up in `__getattr__` is not judged, nor is a `config.json` beside weights
+of another runtime (GGUF, ONNX, ExLlama) where transformers has none to open. References that transformers does not
 follow itself (below the top level, `AutoTokenizer` in `config.json`) are a warning.
 
 ## Why it matters
@@ -18,9 +19,10 @@ Upload the Python files that the config names, or remove the `auto_map` where tr
 from collections.abc import Iterator
 from posixpath import basename, dirname, join, normpath
 
+from hfcheck.example import Gguf
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
-from hfcheck.layout import is_read_by_loaders
+from hfcheck.layout import CONFIG, is_read_by_loaders
 from hfcheck.remote_code import Reference, is_followed
 from hfcheck.rule import Example, Rule
 
@@ -74,12 +76,17 @@ class RemoteCodeTargetAbsent(Rule):
             {"config.json": {"auto_map": {"AutoModel": "code/m.M"}}, "code/m.py": "class M: ..."},
             near_miss=True,
         ),
+        Example(
+            "a config that came along with weights of another runtime",
+            {"config.json": {"auto_map": {"AutoModel": "m.M"}}, "model.Q4_K_M.gguf": Gguf({"a": [32]})},
+            near_miss=True,
+        ),
         Example("a file no loader opens", {"backup.json": {"auto_map": {"AutoModel": "m.M"}}}, near_miss=True),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, places in facts.code_sites.items():
-            if not is_read_by_loaders(path):
+            if not is_read_by_loaders(path) or (basename(path) == CONFIG and facts.is_for_another_runtime):
                 continue
             seen = set[str]()
             for site in places:

@@ -3,7 +3,8 @@
 ## What it finds
 `trust_remote_code`, `trust_repo`, `allow_pickle`, `allow_all_kernels` or `enable_unsafe_deserialization`, switched on
 at any depth of `config.json`, of a file that ends in `_config.json`, or of `model_index.json`. One finding for each
-file. Elsewhere (settings of a training run, results of an evaluation) and switched off it means nothing.
+file. It is a note in `tokenizer_config.json` and `openvino_config.json`, where libraries keep the arguments that their
+author gave. Elsewhere (settings of a training run, results of an evaluation) and switched off it means nothing.
 
 ## Why it matters
 The flag is the user's consent. A loader that copies unknown keys of a config to its own settings takes it from the
@@ -32,6 +33,11 @@ IGNORED = frozenset({"sentence_bert_config.json"})
 """Its reader takes the flag out of the file before it goes on, and files in use have it."""
 
 
+RECORDS = frozenset({"openvino_config.json", "tokenizer_config.json"})
+"""What libraries write down of the call that made the file: transformers 4.35 kept the argument of a tokenizer class,
+optimum-intel keeps that of a quantisation. transformers 5.23 does not take its consent from there."""
+
+
 class TrustFlagInConfig(Rule):
     id = "RMC006"
     name = "trust-flag-in-config"
@@ -47,6 +53,17 @@ class TrustFlagInConfig(Rule):
             "below, and more than once: one finding",
             {"tokenizer_config.json": {"a": [{"trust_remote_code": "true"}], "trust_repo": 1}},
             at=(At("tokenizer_config.json", "/trust_repo"),),
+        ),
+        Example(
+            "what transformers 4.35 wrote down of the call, and optimum-intel: notes",
+            {
+                "openvino_config.json": {"quantization_config": {"trust_remote_code": True}},
+                "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "trust_remote_code": True},
+            },
+            at=(
+                At("openvino_config.json", "/quantization_config/trust_remote_code"),
+                At("tokenizer_config.json", "/trust_remote_code"),
+            ),
         ),
         Example(
             "in the index of a pipeline",
@@ -70,13 +87,16 @@ class TrustFlagInConfig(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, document in facts.all_of(JsonFacts):
             name = basename(path)
+            severity = Severity.NOTE if name in RECORDS else Severity.ERROR
             if name in IGNORED or not (name in NAMES or name.endswith("_config.json")):
                 continue
             found = [(place, key) for place, key, value in fields(document, FLAGS) if _is_on(value)]
             if found:
                 place, key = found[0]
                 more = f", here and in {len(found) - 1} more places" if len(found) > 1 else ""
-                yield self.finding(At(path, pointer(*place)), f"the config switches `{key}` on by itself{more}")
+                yield self.finding(
+                    At(path, pointer(*place)), f"the config switches `{key}` on by itself{more}", severity=severity
+                )
 
 
 def _is_on(value: object) -> bool:

@@ -4,8 +4,9 @@
 A `config.json` of transformers with `architectures`, in a folder with weight files such as `projector.bin` or
 `weights-v2.pt`, and neither `model.safetensors`, `pytorch_model.bin` nor an index of either. Where a repository has
 no weights at all, a note says so: that may be meant, for a config and a tokenizer. Legal are the weights of other
-runtimes (GGUF, ONNX, TensorFlow, Flax, OpenVINO, MLX, CTranslate2, ExLlama), variants (`model.fp16.safetensors`),
-adapters, and models whose own code loads them.
+runtimes (GGUF, ONNX, TensorFlow, Flax, OpenVINO, MLX, CTranslate2, ExLlama, HQQ, TorchScript), what FSDP and vLLM save
+for each process, parts for a model that lies elsewhere (the projector of LLaVA, the heads of Medusa), variants
+(`model.fp16.safetensors`), adapters, and models whose own code loads them.
 
 ## Why it matters
 transformers 5.23.0 looks for four names: `OSError: Error no file named model.safetensors, or pytorch_model.bin, found
@@ -20,11 +21,13 @@ card and take `architectures` out of the config.
 from collections.abc import Iterator
 from posixpath import basename
 
-from hfcheck import layout
-from hfcheck.example import Archive, Link, Pointer
-from hfcheck.facts import Facts, Kind
+from hfcheck import layout, runtimes
+from hfcheck.example import Archive, Link, Pointer, Sparse
+from hfcheck.facts import Facts, Kind, Reading
 from hfcheck.finding import At, Finding, Severity, quote
+from hfcheck.formats import torch_zip
 from hfcheck.formats.sniff import Content
+from hfcheck.formats.zip_ import ZipFacts
 from hfcheck.repository import Entry, Form
 from hfcheck.rule import Example, Rule
 from hfcheck.weights import candidates
@@ -37,26 +40,11 @@ SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 TENSORS = frozenset({Content.SAFETENSORS, Content.ZIP, Content.PICKLE})
 """What torch and safetensors write. A `.bin` with anything else in it belongs to another runtime."""
 
-OTHER_RUNTIMES = (
-    ".gguf", ".ggml", ".onnx", ".h5", ".keras", ".msgpack", ".ckpt", ".index", ".npz", ".tflite", ".mlmodel", ".xml",
-    ".pb", ".ot", ".pte", ".engine", ".nemo", ".pdparams", ".mindir", ".dduf", ".llamafile", ".pt2",
-)  # fmt: skip
-OTHER_CONFIGS = frozenset({"quantize_config.json", "quant_config.json", "hf_quant_config.json", layout.ADAPTER_CONFIG})
-"""A loader that has its own config beside also has its own names for weights (AutoGPTQ, AutoAWQ, peft)."""
-
-OTHER_NAMES = (
-    "output.",
-    "weights.",
-    "consolidated",
-    "lit_model.",
-    "adapter_model.",
-    "diffusion_pytorch_model.",
-    "rwkv",
-)
-"""How ExLlama, MLX, Mistral, LitGPT, peft, diffusers and RWKV call theirs."""
-
 STATE = ("training_args.", "optimizer", "scheduler", "scaler", "rng_state", "random_states", "pytorch_lora_weights.")
 """What a trainer leaves: no weights of the model, in whose place they could be meant to stand."""
+
+LARGE = 10 * 2**20
+"""Bytes from which on a file that hfcheck does not know may hold weights."""
 
 UPLOAD = "Upload the weights, unless a config without them is meant."
 
@@ -106,6 +94,27 @@ class WeightsAbsent(Rule):
             {"config.json": CONFIG, "onnx/model.onnx": b"\x08\x07\x12\x00", "head.bin": TORCH},
             near_miss=True,
         ),
+        Example(
+            "a model that was quantised for a loader of its own",
+            {"config.json": CONFIG, "llama-7b-4bit-128g.pt": TORCH},
+            near_miss=True,
+        ),
+        Example(
+            "what vLLM saves for each process",
+            {"config.json": CONFIG, "model-rank-0-part-0.safetensors": {"a": F16}},
+            near_miss=True,
+        ),
+        Example("the projector of LLaVA", {"config.json": CONFIG, "mm_projector.bin": TORCH}, near_miss=True),
+        Example(
+            "a traced model is a program",
+            {"config.json": CONFIG, "model.pt": Archive({"m/data.pkl": b"\x80\x02}q\x00.", "m/constants.pkl": b"."})},
+            near_miss=True,
+        ),
+        Example(
+            "weights of a kind that is not known here",
+            {"config.json": CONFIG, "x.blob": Sparse(LARGE + 1)},
+            near_miss=True,
+        ),
         Example("the model of CTranslate2", {"config.json": CONFIG, "model.bin": bytes(64)}, near_miss=True),
         Example(
             "code of the repository loads them as it likes",
@@ -144,11 +153,10 @@ class WeightsAbsent(Rule):
             return
         odd = [entry for entry in facts.direct() if _looks_like_weights(entry)]
         at = At(facts.inside(layout.CONFIG), "/architectures")
-        if not facts.folder and not any(map(_looks_like_weights, facts.entries)):
+        if not facts.folder and not any(map(_may_hold_weights, facts.entries)):
             message = f"the config declares {quote(names[0], 60)}, and the repository holds no weights"
             yield self.finding(at, message, hint=UPLOAD, severity=Severity.NOTE)
-        readings = [facts.reading(entry.path) for entry in odd]
-        if not odd or any(reading is None or reading.content not in TENSORS for reading in readings):
+        if not odd or not all(_holds_weights(facts.reading(entry.path)) for entry in odd):
             return
         listed = ", ".join(quote(basename(entry.path), 60) for entry in odd[:4])
         more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""  # noqa: PLR2004 - as many as are named
@@ -161,10 +169,21 @@ def _looks_like_weights(entry: Entry) -> bool:
     return entry.form is Form.FILE and name.endswith(SUFFIXES) and not name.startswith(STATE)
 
 
+def _may_hold_weights(entry: Entry) -> bool:
+    return _looks_like_weights(entry) or (entry.size > LARGE and not layout.is_read_by_loaders(entry.path))
+
+
+def _holds_weights(reading: Reading | None) -> bool:
+    if reading is None or reading.content not in TENSORS:
+        return False
+    archive = torch_zip.describe(reading.facts) if isinstance(reading.facts, ZipFacts) else None
+    return archive is None or not archive.torchscript  # a traced model is a program, and torch.jit.load opens it
+
+
 def _is_of_another_loader(entry: Entry) -> bool:
     """Whether a file tells that the weights are meant for somebody else, or are shards, of which IDX002 speaks."""
     name = basename(entry.path).lower()
-    if name.endswith(OTHER_RUNTIMES) or name in OTHER_CONFIGS or name.startswith(OTHER_NAMES):
+    if runtimes.is_of_another(name):
         return True
     if layout.index_name(name) is not None or (name.endswith(SUFFIXES) and layout.shard_name(name) is not None):
         return True

@@ -34,6 +34,9 @@ LFS = "filter=lfs diff=lfs merge=lfs -text\n"
 LARGE = Sparse(LIMIT + 1)
 F16 = ("F16", [2, 3])
 
+MAX_STEPS = 20_000_000
+"""Of a comparison, at worst: 700 files of a large repository with 40 lines of attributes."""
+
 
 class WeightsOutsideLfs(Rule):
     id = "REP002"
@@ -77,7 +80,8 @@ class WeightsOutsideLfs(Rule):
         if facts.folder or not facts.has_file(ATTRIBUTES):  # the whole repository is looked at with its root
             return
         large = [entry.path for entry in facts.entries if entry.form is Form.FILE and entry.size > LIMIT]
-        outside = [path for path in large if marks_a_repository(basename(path)) and not _has_filter(facts, path)]
+        weights = [path for path in large if marks_a_repository(basename(path))]
+        outside = [path for path in weights[: _affordable(facts, weights)] if not _has_filter(facts, path)]
         if not outside:
             return
         size = (facts.shelf.by_path[outside[0]].size + 2**19) // 2**20
@@ -86,6 +90,14 @@ class WeightsOutsideLfs(Rule):
             f"no line of .gitattributes hands this file of {size} MiB to Git LFS{others}; the Hub refuses the push"
         )
         yield self.finding(At(outside[0]), message)
+
+
+def _affordable(facts: Facts, paths: list[str]) -> int:
+    """How many files can be held against the lines: stars in both make each pair take their product in steps."""
+    places = [entry.path for entry in facts.entries if basename(entry.path) == ATTRIBUTES]
+    found = filter(None, map(facts.attributes, places))
+    characters = sum(len(line.pattern) for attributes in found for line in attributes.lines)
+    return max(MAX_STEPS // (1 + characters * max(map(len, paths), default=0)), 1)
 
 
 def _has_filter(facts: Facts, path: str) -> bool:

@@ -22,7 +22,7 @@ CASES: tuple[tuple[str, Mapping[str, Content], list[Severity]], ...] = (
     ("REP008", {"config.json": {"model_type": "x", "architectures": ["X"]}, "head.safetensors": {"a": F16}}, [E]),
     ("REP008", {"config.json": {"model_type": "x", "architectures": ["X"]}}, [N]),
     ("REP010", {"model.safetensors": {"a": F16}, "tokenizer_config.json": {}}, [E]),
-    ("REP010", {"model.safetensors": {"a": F16}, "tokenizer_config.json": {}, "training_args.bin": "x"}, [W]),
+    ("REP010", {"model.safetensors": {"a": F16}, "tokenizer_config.json": {}, "training_args.bin": "x"}, [N]),
     ("RMC003", {"config.json": {"auto_map": {"AutoModel": "m.M", "AutoTokenizer": ["t.T", None]}}}, [E, W]),
     ("RMC003", {"config.json": {"vision_config": {"auto_map": {"AutoModel": "m.M"}}}}, [W]),
     ("RMC004", {"config.json": {"auto_map": {"AutoModel": "M", "AutoTokenizer": ["a.b.C", None]}}}, [E, W]),

@@ -3,6 +3,7 @@
 No reader runs anything, allocates what a file demands before it was compared with the file's size, or knows a rule.
 """
 
+import re
 from collections.abc import Callable
 from typing import IO
 
@@ -30,6 +31,15 @@ BY_CONTENT: dict[Content, Reader] = {
 """What the first bytes say, where the name promises nothing."""
 
 
+_PIECE = re.compile(
+    r"\.(?:distcp|incomplete|part|partial|crdownload|download|[0-9]{3})$"
+    r"|[._-]split-[a-z]{1,3}$"
+    r"|[._-]part-?(?:[a-z]{2}|[0-9]+(?:of[0-9]+)?)$"
+)
+"""Names of what is no whole file: a download under way, the pieces of a file that was split, and the files of
+`torch.distributed.checkpoint`, which are archives one behind the other."""
+
+
 def reader_of(path: str, content: Content) -> Reader | None:
     """The reader for a file of this name with this content; None for an empty file and where there is none."""
     if content is Content.POINTER:
@@ -38,4 +48,4 @@ def reader_of(path: str, content: Content) -> Reader | None:
         return None
     name = path.rsplit("/", 1)[-1]
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return BY_SUFFIX.get(suffix) or BY_CONTENT.get(content)
+    return BY_SUFFIX.get(suffix) or (BY_CONTENT.get(content) if not _PIECE.search(name.lower()) else None)

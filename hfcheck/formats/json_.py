@@ -83,7 +83,7 @@ class JsonFacts:
     """A document, as Python's reader takes it, and where other readers would differ (JSON pointers).
 
     `shadowed` is complete. Of the others, which count hidden values too, only the first `SHOWN` are kept. `watched` are
-    the keys of `WATCHED` that occur anywhere.
+    the keys of `WATCHED` that occur anywhere. `nodes` is how many values there are at most.
     """
 
     value: Any
@@ -93,6 +93,7 @@ class JsonFacts:
     minus_zero: tuple[str, ...] = ()
     bom: bool = False
     watched: frozenset[str] = frozenset()
+    nodes: int = 1
 
 
 def read(stream: IO[bytes]) -> JsonFacts:
@@ -101,7 +102,7 @@ def read(stream: IO[bytes]) -> JsonFacts:
     if size > MAX_BYTES:
         raise JsonInvalid(0, f"at most {MAX_BYTES} bytes of JSON, not {size}", budget="json.bytes")
     stream.seek(0)
-    return parse(stream.read(MAX_BYTES + 1))
+    return parse(stream.read(size))  # and not MAX_BYTES: Python makes room for all that it is told to read
 
 
 @paused()
@@ -131,6 +132,7 @@ def parse(data: bytes) -> JsonFacts:
         minus_zero=_pointers(roots, _minus_zero) if seen.minus_zero else (),
         bom=bom,
         watched=frozenset(seen.watched),
+        nodes=nodes,
     )
 
 

@@ -49,7 +49,7 @@ def read(stream: IO[bytes]) -> PythonFacts:
     if size > MAX_BYTES:
         raise PythonInvalid(0, f"at most {MAX_BYTES} bytes of Python, not {size}", budget="python.bytes")
     stream.seek(0)
-    text = _decoded(stream.read(MAX_BYTES + 1))
+    text = _decoded(stream.read(size))
     # Counted in the text and not in the bytes: UTF-7 would hide a million marks in one long word.
     if (tokens := sum(1 for _ in _TOKEN.finditer(text))) > MAX_TOKENS:
         raise PythonInvalid(0, f"at most {MAX_TOKENS} words and marks, not {tokens}", budget="python.tokens")

@@ -4,6 +4,7 @@ import codecs
 from enum import Enum
 
 from hfcheck.formats import lfs
+from hfcheck.formats.pickle_head import begins_pickle
 
 HEAD = 1024
 """Bytes from the start of a file that `content` wants to see."""
@@ -29,6 +30,7 @@ class Content(Enum):
     HDF5 = "an HDF5 file"
     ONNX = "an ONNX model"
     NPY = "a NumPy array"
+    NPY_OBJECTS = "a NumPy array of pickled objects"
     TFLITE = "a TFLite model"
     PNG = "a PNG picture"
     JPEG = "a JPEG picture"
@@ -43,28 +45,29 @@ class Content(Enum):
     UNKNOWN = "data of no known type"
 
 
-_MAGIC: tuple[tuple[int, bytes, Content], ...] = (
-    (0, b"GGUF", Content.GGUF),
-    (0, b"PK\x03\x04", Content.ZIP),
-    (0, b"PK\x05\x06", Content.ZIP),
-    (0, b"\x1f\x8b\x08", Content.GZIP),
-    (0, b"BZh", Content.BZIP2),
-    (0, b"\xfd7zXZ\x00", Content.XZ),
-    (0, b"\x28\xb5\x2f\xfd", Content.ZSTD),
-    (0, b"\x04\x22\x4d\x18", Content.LZ4),
-    (0, b"7z\xbc\xaf\x27\x1c", Content.SEVEN_ZIP),
-    (0, b"Rar!\x1a\x07", Content.RAR),
-    (0, b"\x89HDF\r\n\x1a\n", Content.HDF5),
-    (0, b"\x93NUMPY", Content.NPY),
-    (4, b"TFL3", Content.TFLITE),
-    (0, b"\x89PNG\r\n\x1a\n", Content.PNG),
-    (0, b"\xff\xd8\xff", Content.JPEG),
-    (0, b"%PDF-", Content.PDF),
-    (0, b"\x7fELF", Content.ELF),
-    (0, b"\xcf\xfa\xed\xfe", Content.MACH_O),
-    (0, b"\xca\xfe\xba\xbe", Content.MACH_O),
-    (257, b"ustar", Content.TAR),
+_MAGIC: tuple[tuple[bytes, Content], ...] = (
+    (b"GGUF", Content.GGUF),
+    (b"PK\x03\x04", Content.ZIP),
+    (b"PK\x05\x06", Content.ZIP),
+    (b"\x1f\x8b\x08", Content.GZIP),
+    (b"BZh", Content.BZIP2),
+    (b"\xfd7zXZ\x00", Content.XZ),
+    (b"\x28\xb5\x2f\xfd", Content.ZSTD),
+    (b"\x04\x22\x4d\x18", Content.LZ4),
+    (b"7z\xbc\xaf\x27\x1c", Content.SEVEN_ZIP),
+    (b"Rar!\x1a\x07", Content.RAR),
+    (b"\x89HDF\r\n\x1a\n", Content.HDF5),
+    (b"\x93NUMPY", Content.NPY),
+    (b"\x89PNG\r\n\x1a\n", Content.PNG),
+    (b"\xff\xd8\xff", Content.JPEG),
+    (b"%PDF-", Content.PDF),
+    (b"\x7fELF", Content.ELF),
+    (b"\xcf\xfa\xed\xfe", Content.MACH_O),
+    (b"\xca\xfe\xba\xbe", Content.MACH_O),
 )
+
+_INNER_MAGIC: tuple[tuple[int, bytes, Content], ...] = ((4, b"TFL3", Content.TFLITE), (257, b"ustar", Content.TAR))
+"""What stands further in can stand in a pickle."""
 
 ARCHIVES = frozenset(
     {Content.TAR, Content.GZIP, Content.BZIP2, Content.XZ, Content.ZSTD, Content.LZ4, Content.SEVEN_ZIP, Content.RAR}
@@ -78,27 +81,41 @@ def content(head: bytes, size: int) -> Content:
         return Content.EMPTY
     if lfs.is_pointer(head) and size <= lfs.MAX_BYTES:
         return Content.POINTER
-    for at, magic, kind in _MAGIC:
+    if _is_safetensors(head, size):
+        return Content.SAFETENSORS
+    kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if kind is not None:
+        return Content.NPY_OBJECTS if kind is Content.NPY and _may_hold_objects(head) else kind
+    if begins_pickle(head, size):
+        return Content.PICKLE
+    return _weakly_marked(head, size) or _text(head, size)
+
+
+def _weakly_marked(head: bytes, size: int) -> Content | None:
+    """Kinds whose marks are so short, or so far in, that a pickle can have them as well."""
+    for at, magic, kind in _INNER_MAGIC:
         if head.startswith(magic, at):
             return kind
     if head.startswith(b"MZ") and size > 64 and not head[:64].isascii():
         return Content.PE
-    # Eight bytes of length, then a brace: the length is at most the file, or this is text that happens to look so.
-    if head[8:9] == b"{" and len(b"{}") <= int.from_bytes(head[:8], "little") <= size - 8:
-        return Content.SAFETENSORS
-    if _is_pickle(head):
-        return Content.PICKLE
-    if _is_onnx(head):
-        return Content.ONNX
-    return _text(head, size)
+    return Content.ONNX if _is_onnx(head) else None
 
 
-def _is_pickle(head: bytes) -> bool:
-    """PROTO 2 to 5 and a sane next opcode; protocols 0 and 1 have no magic and are left to the pickle reader."""
-    if len(head) < 3 or head[0] != 0x80 or not 2 <= head[1] <= 5:
-        return False
-    # FRAME, the opcodes that start an object, or the long integer of a legacy torch file.
-    return head[2:3] in b"\x95}]()NKMJ\x8aXcBCGV\x8c\x8d\x8e\x8f\x88\x89I."
+def _is_safetensors(head: bytes, size: int) -> bool:
+    """Eight bytes of length, then a brace. A length beyond the file is that of one that was cut off, or it is text."""
+    length = int.from_bytes(head[:8], "little")
+    return head[8:9] == b"{" and len(b"{}") <= length and (length <= size - 8 or not any(head[5:8]))
+
+
+def _may_hold_objects(head: bytes) -> bool:
+    """Whether `O` is among the types in the header of a NumPy array, or the header goes on behind the head.
+
+    https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+    """
+    wide = head[6:7] > b"\x01"
+    start = 12 if wide else 10
+    end = start + int.from_bytes(head[8:start], "little")
+    return end > len(head) or b"O" in head[start:end]
 
 
 def _is_onnx(head: bytes) -> bool:

@@ -35,6 +35,8 @@ COVERAGE = {
     Reason.SPECIAL: ("not a regular file", "not regular files"),
     Reason.PICKLE: ("pickle not interpreted", "pickles not interpreted"),
     Reason.ARCHIVE: ("archive not opened", "archives not opened"),
+    Reason.WEIGHTS: ("weight file of a form not read", "weight files of a form not read"),
+    Reason.INVALID: ("not what it promises", "not what they promise"),
     Reason.UNKNOWN: ("not a known type", "not a known type"),
 }
 

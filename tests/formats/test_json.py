@@ -20,7 +20,6 @@ from hfcheck.formats.json_ import (
     MAX_SHADOWED,
     SHOWN,
     Fault,
-    JsonFacts,
     JsonInvalid,
     parse,
     positions,
@@ -185,7 +184,9 @@ def test_minus_zero_is_no_plain_integer() -> None:
 
 
 def test_byte_order_mark() -> None:
-    assert parse(BOM + b"[1]") == JsonFacts([1], bom=True)
+    facts = parse(BOM + b"[1]")
+    assert (facts.value, facts.bom) == ([1], True)
+    assert not parse(b"[1]").bom
     with pytest.raises(JsonInvalid) as error:
         parse(BOM + "é".encode() + b"[1]")
     assert error.value.offset == len(BOM)

@@ -58,10 +58,11 @@ def collect() -> Iterator[Found]:
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=method), args=[pattern, *rest]):
                     assert isinstance(pattern, ast.Constant), f"{path}:{node.lineno}: a pattern that is no literal"
+                    text: Any = pattern.value
                     flags = [flag for flag in rest if isinstance(flag, (ast.Attribute, ast.BinOp))]
                     yield Found(
                         f"{path.relative_to(ROOT)}:{node.lineno}",
-                        re.compile(pattern.value, _flags(flags[-1]) if flags else 0),
+                        re.compile(text, _flags(flags[-1]) if flags else 0),
                         _methods(tree, names.get(node)) if method == "compile" else _known({method}),
                     )
 

@@ -15,6 +15,7 @@ HEADER = struct.pack("<Q", 2) + b"{}"
 OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number of torch.save before 1.6, as a pickle
 TAR = b"a".ljust(257, b"\0") + b"ustar\x0000"
 
+NPY = b"\x93NUMPY\x01\0\x40\0{'descr': '%s', 'fortran_order': False, 'shape': (0,), }".ljust(74) + b"\n"
 VALUES: tuple[object, ...] = ([], (), None, 1, 2**40, "a", b"a", set(), 1.5, True)
 KINDS = [
     (b"", Content.EMPTY),
@@ -22,7 +23,7 @@ KINDS = [
     (lfs.LEGACY_MAGIC + b"\n", Content.POINTER),
     (HEADER, Content.SAFETENSORS),
     (struct.pack("<Q", 5) + b"{}   ", Content.SAFETENSORS),
-    (b"GGUF\x03\0\0\0", Content.GGUF),
+    (struct.pack("<4sIQQ", b"GGUF", 3, 0, 0), Content.GGUF),
     (b"PK\x03\x04\x14\0", Content.ZIP),
     (b"PK\x05\x06" + bytes(18), Content.ZIP),
     *((pickle.dumps({"a": 1}, protocol), Content.PICKLE) for protocol in (2, 3, 4, 5)),
@@ -39,7 +40,8 @@ KINDS = [
     (b"\x89HDF\r\n\x1a\n\0", Content.HDF5),
     (b"\x08\x07\x12\x04test", Content.ONNX),
     (b"\x08\x08\x3a\x02\x12\x00", Content.ONNX),
-    (b"\x93NUMPY\x01\0v\0{'descr'", Content.NPY),
+    (NPY % b"<f4", Content.NPY),
+    (NPY % b"|O", Content.NPY_OBJECTS),
     (b"\x1c\0\0\0TFL3", Content.TFLITE),
     (b"\x89PNG\r\n\x1a\n", Content.PNG),
     (b"\xff\xd8\xff\xe0", Content.JPEG),
@@ -62,7 +64,8 @@ KINDS = [
 NEAR_MISSES = [
     pytest.param(lfs.MAGIC + b"x" * 2000, Content.TEXT, id="a text that begins like a pointer and is too long for one"),
     pytest.param(b"A pointer reads:\n" + lfs.MAGIC, Content.TEXT, id="a text that quotes a pointer"),
-    pytest.param(struct.pack("<Q", 100) + b"{}", Content.UNKNOWN, id="a length beyond the file"),
+    pytest.param(struct.pack("<Q", 100) + b"{}", Content.SAFETENSORS, id="a length beyond the file, which was cut off"),
+    pytest.param(b"version {x}", Content.TEXT, id="a length beyond the file, which is text"),
     pytest.param(bytes(8) + b"{}", Content.UNKNOWN, id="a header of no bytes"),
     pytest.param(b'       \n{"a": 1}', Content.JSON, id="eight spaces before a brace"),
     pytest.param(b"\x80\x02\xff", Content.UNKNOWN, id="a protocol and no opcode behind it"),
