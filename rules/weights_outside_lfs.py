@@ -2,8 +2,8 @@
 
 ## What it finds
 A weight file, or another file of a model, of more than 10 MiB that no line of a `.gitattributes` gives a filter such as
-`filter=lfs`. One finding for the repository, at the first of them. A folder without any `.gitattributes` is no clone,
-and nothing is said about it.
+`filter=lfs`. One finding for the repository, at the first of them. Nothing is said where no `.gitattributes` hands
+anything to LFS: such a folder is no clone of a repository that uses it.
 
 ## Why it matters
 The Hub refuses a push with such a file: `Your push was rejected because it contains files larger than 10 MiB. Please
@@ -65,6 +65,11 @@ class WeightsOutsideLfs(Rule):
         Example("the weights are tracked", {ATTRIBUTES: f"*.onnx {LFS}", "model.onnx": LARGE}),
         Example("no attributes: a folder that nobody pushes", {"model.onnx": LARGE}, near_miss=True),
         Example(
+            "attributes for line ends alone, as in a repository of source code",
+            {ATTRIBUTES: "*.py text eol=lf\n", "model.onnx": LARGE},
+            near_miss=True,
+        ),
+        Example(
             "exactly 10 MiB, and a large file that is no part of a model",
             {ATTRIBUTES: f"*.bin {LFS}", "model.onnx": Sparse(LIMIT), "demo.mp4": LARGE},
             near_miss=True,
@@ -77,7 +82,7 @@ class WeightsOutsideLfs(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        if facts.folder or not facts.has_file(ATTRIBUTES):  # the whole repository is looked at with its root
+        if facts.folder or not _uses_filters(facts):  # the whole repository is looked at with its root
             return
         large = [entry.path for entry in facts.entries if entry.form is Form.FILE and entry.size > LIMIT]
         weights = [path for path in large if marks_a_repository(basename(path))]
@@ -86,10 +91,14 @@ class WeightsOutsideLfs(Rule):
             return
         size = (facts.shelf.by_path[outside[0]].size + 2**19) // 2**20
         others = f", nor {len(outside) - 1} more" if len(outside) > 1 else ""
-        message = (
-            f"no line of .gitattributes hands this file of {size} MiB to Git LFS{others}; the Hub refuses the push"
-        )
-        yield self.finding(At(outside[0]), message)
+        message = f"no line of .gitattributes hands this file of {size} MiB to Git LFS{others}"
+        yield self.finding(At(outside[0]), f"{message}; the Hub refuses a `git push` of it")
+
+
+def _uses_filters(facts: Facts) -> bool:
+    """Whether any line of the repository hands files to LFS, as every repository of the Hub does from its first day."""
+    places = (entry.path for entry in facts.entries if basename(entry.path) == ATTRIBUTES)
+    return any(line.filter for attributes in filter(None, map(facts.attributes, places)) for line in attributes.lines)
 
 
 def _affordable(facts: Facts, paths: list[str]) -> int:
