@@ -15,7 +15,7 @@ import traceback
 import click
 
 from hfcheck import __version__, config, engine, registry, reports
-from hfcheck.discovery import covers, find
+from hfcheck.discovery import find, is_within
 from hfcheck.finding import Severity, printable, visible
 from hfcheck.report import Report
 from hfcheck.reports import sink
@@ -241,7 +241,7 @@ def _roots(paths: tuple[str, ...]) -> tuple[str, ...]:
             _say(f"not searched for models: {named}{more}")
         if not found.roots:
             _say(f"{visible(path)} belongs to no model repository")
-    return tuple(sorted(path for real, path in roots.items() if not any(covers(other, real) for other in roots)))
+    return tuple(sorted(path for real, path in roots.items() if not is_within(real, roots)))
 
 
 def _one_line(rule: Rule, error: BaseException) -> None:

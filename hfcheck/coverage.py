@@ -28,6 +28,8 @@ def skipped(facts: Facts, entry: Entry) -> Skipped | None:
         return Skipped(entry.path, Reason.SPECIAL, entry.form.value)
     if entry.form in (Form.UNREADABLE, Form.UNKNOWN):
         return Skipped(entry.path or ".", Reason.UNREADABLE, entry.form.value)
+    if entry.form is Form.ENVIRONMENT:
+        return Skipped(entry.path, Reason.ENVIRONMENT)
     reading = facts.reading(entry.path)
     if reading is None:
         return Skipped(entry.path, Reason.LINK, entry.form.value)

@@ -1,11 +1,11 @@
 """From a path of the command line to the model repositories that it stands for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from hfcheck.layout import STRONG_MARKERS, index_name, marks_a_repository
-from hfcheck.repository import MAX_DEPTH, NOT_CONTENT
+from hfcheck.repository import ENVIRONMENT_MARK, MAX_DEPTH, NOT_CONTENT
 
 LEVELS = 3
 """Folders that the search for the repository of a file goes up where no version control says where to stop."""
@@ -44,10 +44,13 @@ def find(path: str) -> Found:
     return Found(tuple(sorted(roots)), tuple(sorted(links)), tuple(sorted(passed_over)))
 
 
-def covers(root: str, other: str) -> bool:
-    """Whether what is in a folder is checked with the repository around it; both are real paths."""
-    way = os.path.relpath(other, root).split(os.sep)
-    return root != other and os.pardir not in way and NOT_CONTENT.isdisjoint(way)
+def is_within(path: str, roots: Container[str]) -> bool:
+    """Whether a folder is checked with a repository around it that is one of `roots`; all are real paths."""
+    while (parent := os.path.dirname(path)) != path and os.path.basename(path) not in NOT_CONTENT:
+        if parent in roots:
+            return True
+        path = parent
+    return False
 
 
 def _below(path: str, links: list[str], passed_over: list[str]) -> Iterator[str]:
@@ -63,7 +66,7 @@ def _below(path: str, links: list[str], passed_over: list[str]) -> Iterator[str]
         if any(not item.is_dir(follow_symlinks=False) and marks_a_repository(item.name) for item in items):
             yield folder
             continue
-        if depth and any(item.name == "pyvenv.cfg" for item in items):
+        if depth and any(item.name == ENVIRONMENT_MARK for item in items):
             passed_over.append(folder)
             continue
         for item in items:

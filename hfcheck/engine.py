@@ -18,6 +18,9 @@ PER_RULE = 100
 """Findings of one rule in one repository that are shown; a flood must not hide the one that matters."""
 
 PER_REPOSITORY = 2000
+MAX_UNITS = 2000
+"""Folders of one repository that a loader can be pointed at; a run with a checkpoint for each hour has hundreds."""
+
 RUNAWAY = 100_000
 """Findings after which a rule counts as crashed: it may never end."""
 
@@ -113,8 +116,17 @@ def check(
     results = _Results({rule.id: [] for rule in rules})
     with ticking(REPOSITORY_SECONDS) as clock:
         repository = scan(root)
-        for facts in _one_by_one(units(repository)):
-            _check_unit(facts, rules, results, clock, on_crash)
+        parts = units(repository)
+        if len(parts) > MAX_UNITS:
+            what = f"more than {MAX_UNITS} folders that a loader can be pointed at"
+            repository = replace(repository, exceeded=(*repository.exceeded, ("repository.units", what)))
+            parts = units(repository)
+        for number, facts in enumerate(_one_by_one(parts)):
+            if number < MAX_UNITS and not clock.is_over:
+                _check_unit(facts, rules, results, clock, on_crash)
+            else:
+                unit = Reason.LIMIT, "repository.units" if number >= MAX_UNITS else "time"
+                results.skipped |= {entry.path: Skipped(entry.path, *unit) for entry in facts.files}
     shown, ignored = _split(rules, results, settings)
     told = {finding.at.path for finding in (*shown, *(finding for finding, _ in ignored))}
     skipped = results.skipped | {path: entry for path, entry in results.unexplained.items() if path not in told}

@@ -29,11 +29,12 @@ class Reason(Enum):
     WEIGHTS = "weights in a form that this version does not read"
     INVALID = "not what its name or its first bytes promise"
     UNKNOWN = "not a known type"
+    ENVIRONMENT = "virtual environment, not searched"
 
     @property
     def incomplete(self) -> bool:
         """Whether something that a loader might read was left out: a picture or a text is not."""
-        return self is not Reason.UNKNOWN
+        return self not in {Reason.UNKNOWN, Reason.ENVIRONMENT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ MAX_STEPS = 500_000
 NOT_CONTENT = frozenset({".git", ".hg", ".svn"})
 """Folders that belong to a version control system and not to the model."""
 
+ENVIRONMENT_MARK = "pyvenv.cfg"
+"""A folder with this file is a virtual environment: 50,000 files of other people, and none that a loader opens."""
+
 _BLOB = re.compile(r"(?:\.\./)+blobs/(?:[0-9a-f]{40}|[0-9a-f]{64})")
 
 
@@ -46,6 +49,7 @@ class Form(Enum):
     DEVICE = "a device"
     UNREADABLE = "a folder that cannot be read"
     UNKNOWN = "a name that cannot be looked at"
+    ENVIRONMENT = "a virtual environment of Python"
 
 
 SPECIAL = frozenset({Form.FIFO, Form.SOCKET, Form.DEVICE})
@@ -128,7 +132,7 @@ def scan(root: str) -> Repository:
             path = join(folder, item.name) if folder else item.name
             if len(os.fsencode(path)) > MAX_PATH:
                 exceeded.append(("repository.path", f"a path of more than {MAX_PATH} bytes"))
-            elif not _is_folder(item):
+            elif not _is_searched(item):
                 entries.append(_listed(root, path, item, steps))
             elif depth >= MAX_DEPTH:
                 exceeded.append(("repository.depth", f"more than {MAX_DEPTH} folders inside each other"))
@@ -155,11 +159,13 @@ def _listed(root: str, path: str, item: "os.DirEntry[str]", steps: "_Steps") -> 
         return Entry(path, Form.UNKNOWN)
 
 
-def _is_folder(item: "os.DirEntry[str]") -> bool:
+def _is_searched(item: "os.DirEntry[str]") -> bool:
+    """Whether an entry is a folder to go into."""
     try:
-        return item.is_dir(follow_symlinks=False)
+        is_folder = item.is_dir(follow_symlinks=False)
     except OSError:  # `_listed` says so
         return False
+    return is_folder and not os.path.lexists(os.path.join(item.path, ENVIRONMENT_MARK))
 
 
 def _entry(root: str, path: str, status: os.stat_result, steps: "_Steps") -> Entry:
@@ -167,6 +173,8 @@ def _entry(root: str, path: str, status: os.stat_result, steps: "_Steps") -> Ent
         return Entry(path, Form.FILE, status.st_size, real=path, stamp=_stamp(status))
     if stat.S_ISLNK(status.st_mode):
         return _link(root, path, steps)
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(path, Form.ENVIRONMENT)
     if stat.S_ISFIFO(status.st_mode):
         return Entry(path, Form.FIFO)
     return Entry(path, Form.SOCKET if stat.S_ISSOCK(status.st_mode) else Form.DEVICE)

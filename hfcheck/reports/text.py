@@ -38,6 +38,7 @@ COVERAGE = {
     Reason.WEIGHTS: ("weight file of a form not read", "weight files of a form not read"),
     Reason.INVALID: ("not what it promises", "not what they promise"),
     Reason.UNKNOWN: ("not a known type", "not a known type"),
+    Reason.ENVIRONMENT: ("virtual environment not searched", "virtual environments not searched"),
 }
 
 Paint = Callable[[str, str], str]

@@ -81,6 +81,17 @@ def test_files_of_a_repository(tmp_path: Path, checked: Checked, monkeypatch: py
     assert "HFC001" in {located.finding.id for located in report.findings}
 
 
+def test_units_of_a_repository(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MAX_UNITS", 3)
+    testing.write(Example("units", {f"{name}/config.json": "[" for name in "abc"} | {"config.json": {}}), tmp_path)
+    report = checked(tmp_path)
+    assert [(skipped.path, skipped.detail) for skipped in report.skipped if skipped.reason is Reason.LIMIT] == [
+        (".", "more than 3 folders that a loader can be pointed at"),
+        ("c/config.json", "repository.units"),
+    ]
+    assert "HFC001" in {located.finding.id for located in report.findings}
+
+
 def test_a_path_that_is_too_long(tmp_path: Path, checked: Checked) -> None:
     here = os.open(tmp_path, os.O_RDONLY)
     try:

@@ -107,6 +107,16 @@ def test_a_folder_where_a_file_belongs(tmp_path: Path, checked: Checked) -> None
     assert not checked(tmp_path).crashed
 
 
+def test_a_virtual_environment_is_named_and_not_searched(tmp_path: Path, checked: Checked) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / ".venv" / "lib").mkdir(parents=True)
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    (tmp_path / ".venv" / "lib" / "weights.pkl").write_bytes(b"\x80\x04.")
+    report = checked(tmp_path)
+    assert [(skipped.path, skipped.reason) for skipped in report.skipped] == [(".venv", Reason.ENVIRONMENT)]
+    assert report.verdict(Severity.ERROR) is Verdict.PASS
+
+
 def test_deep_and_wide(tmp_path: Path, checked: Checked) -> None:
     deep = tmp_path.joinpath(*["d"] * 150)
     deep.mkdir(parents=True)
