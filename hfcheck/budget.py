@@ -77,7 +77,7 @@ def footprint(facts: object) -> int:
     """About how many bytes the facts of a file take; 0 for those of a bounded size."""
     match facts:
         case JsonFacts():
-            return facts.nodes * _JSON_NODE
+            return facts.nodes * _JSON_NODE + facts.size
         case SafetensorsFacts():
             return len(facts.tensors) * _TENSOR
         case GgufFacts():

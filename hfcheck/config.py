@@ -14,6 +14,8 @@ from hfcheck.rule import Rule
 SETTINGS = ".hfcheck.toml"
 PYPROJECT = "pyproject.toml"
 MAX_BYTES = 2**20
+MAX_DOTS = 6000
+"""tomllib takes memory by the square of the parts of a dotted key: 100 MB for so many, 3 GB for 32,000 (64 KB)."""
 
 SECURITY = ("RMC", "SEC", "PKL")
 """Families that a settings file can only silence with a reason."""
@@ -167,6 +169,8 @@ def _table(path: str) -> dict[str, Any] | None:
 
 
 def _toml(path: str, data: bytes) -> dict[str, Any]:
+    if data.count(b".") > MAX_DOTS:
+        raise SettingsError(f"{path}: more than {MAX_DOTS} dots")
     # tomllib came with Python 3.11; 14 ms that only those pay who have settings.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:

@@ -8,16 +8,14 @@ from hfcheck.formats import torch_zip
 from hfcheck.formats.python_ import PythonInvalid
 from hfcheck.formats.sniff import ARCHIVES, Content
 from hfcheck.formats.zip_ import ZipFacts, ZipInvalid
-from hfcheck.layout import MODEL_SUFFIXES
+from hfcheck.promises import is_for_torch_load
 from hfcheck.report import Reason, Skipped
 from hfcheck.repository import SPECIAL, Entry, Form
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".ckpt")
 
-WEIGHT_SUFFIXES = tuple(
-    set(MODEL_SUFFIXES) - {".npy", ".model", ".tiktoken", ".safetensors.index.json", ".bin.index.json"}
-)
-"""Names that promise weights. Vocabularies hold none and run nothing; an array of numbers is no more than that."""
+KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+"""Weights that can bring code along (a Lambda layer), in a form that is not read. TFLite and raw arrays cannot."""
 
 PICKLES = frozenset({Content.PICKLE, Content.NPY_OBJECTS})
 
@@ -59,14 +57,15 @@ def _not_understood(reading: Reading) -> Reason | None:
         return Reason.PICKLE
     if is_closed_archive(reading):
         return Reason.ARCHIVE
-    if name.endswith((*PICKLE_SUFFIXES, ".bin")) and not isinstance(reading.invalid, ZipInvalid):
+    unpickled = name.endswith(PICKLE_SUFFIXES) or is_for_torch_load(name)
+    if unpickled and not isinstance(reading.invalid, ZipInvalid):
         # Whatever else it is: the same bytes can be a pickle, and these names are for unpicklers.
         return Reason.WEIGHTS
     if isinstance(reading.invalid, PythonInvalid):
         return Reason.UNKNOWN
     if reading.facts is not None or reading.invalid is not None:
         return None
-    return Reason.WEIGHTS if name.endswith(WEIGHT_SUFFIXES) else Reason.UNKNOWN
+    return Reason.WEIGHTS if name.endswith(KERAS_SUFFIXES) else Reason.UNKNOWN
 
 
 def holds_pickle(reading: Reading) -> bool:

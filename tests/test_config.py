@@ -88,3 +88,11 @@ def test_words(word: str) -> None:
 def test_words_that_name_nothing(word: str) -> None:
     with pytest.raises(SettingsError, match="names no rule"):
         config.check_words([word], RULES.values())
+
+
+def test_the_parts_of_a_key_are_bounded(tmp_path: Path) -> None:
+    """A megabyte of `a.a.a` would take tomllib hours and all memory."""
+    with pytest.raises(SettingsError, match="dots"):
+        load(tmp_path, "a." * 500_000 + "a = 1")
+    with pytest.raises(SettingsError, match="unknown setting"):
+        load(tmp_path, "a." * config.MAX_DOTS + "a = 1")

@@ -83,7 +83,8 @@ class JsonFacts:
     """A document, as Python's reader takes it, and where other readers would differ (JSON pointers).
 
     `shadowed` is complete. Of the others, which count hidden values too, only the first `SHOWN` are kept. `watched` are
-    the keys of `WATCHED` that occur anywhere. `nodes` is how many values there are at most.
+    the keys of `WATCHED` that occur anywhere. `nodes` is how many values there are at most, `size` how many bytes
+    of memory the text takes.
     """
 
     value: Any
@@ -94,6 +95,7 @@ class JsonFacts:
     bom: bool = False
     watched: frozenset[str] = frozenset()
     nodes: int = 1
+    size: int = 0
 
 
 def read(stream: IO[bytes]) -> JsonFacts:
@@ -133,6 +135,7 @@ def parse(data: bytes) -> JsonFacts:
         bom=bom,
         watched=frozenset(seen.watched),
         nodes=nodes,
+        size=sys.getsizeof(text),  # up to four bytes for each character, and one long string can be most of it
     )
 
 

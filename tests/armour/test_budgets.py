@@ -1,8 +1,10 @@
 """Requirement 2: just under a limit passes, just over it is said, and everything else is still checked."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -118,3 +120,45 @@ def test_a_pointer_is_short(tmp_path: Path, checked: Checked) -> None:
     text = lfs.MAGIC + b"\noid sha256:" + b"0" * 64 + b"\nsize 1\n"
     (tmp_path / "model.safetensors").write_bytes(text + b"x" * lfs.MAX_BYTES)
     assert checked(tmp_path).verdict(Severity.ERROR) is not Verdict.PASS
+
+
+def test_folders_count_as_names(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "MAX_FILES", 20)
+    for number in range(21):
+        (tmp_path / f"{number:02}").mkdir()
+    assert any("more than 20 files" in skipped.detail for skipped in checked(tmp_path).skipped)
+
+
+def test_memory_of_all_files_together(tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is below the limits of its reader: what comes after the limit of the unit is not kept, and said."""
+    for number in range(4):
+        (tmp_path / f"{number}.json").write_text(json.dumps(list(range(1000))))
+    testing.write(Example("", BROKEN), tmp_path)
+    monkeypatch.setattr(engine, "MAX_KEPT", 2_500 * 120)
+    report = checked(tmp_path)
+    over = [skipped.path for skipped in report.skipped if skipped.detail == "repository.memory"]
+    assert over == ["2.json", "3.json"]
+    assert {"2.json", "3.json", "model.safetensors"} == {located.finding.at.path for located in report.findings}
+
+
+def test_memory_of_one_unit_is_free_for_the_next(
+    tmp_path: Path, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        (tmp_path / f"checkpoint-{number}").mkdir()
+        (tmp_path / f"checkpoint-{number}" / "config.json").write_text("{}")
+        (tmp_path / f"checkpoint-{number}" / "tokenizer.json").write_text(json.dumps({"model": list(range(1000))}))
+    monkeypatch.setattr(engine, "MAX_KEPT", 1_500 * 120)
+    assert not checked(tmp_path).skipped
+
+
+def test_patterns_of_attributes_against_names(tmp_path: Path, checked: Checked) -> None:
+    """A thousand patterns of stars against a thousand names of one letter: minutes, if each were held against each."""
+    (tmp_path / ".gitattributes").write_text(("*a" * 400 + "b filter=lfs\n") * 1000)
+    for number in range(300):
+        testing.write(Example("", {"a" * 200 + f"{number}.bin": Sparse(11 * 2**20)}), tmp_path)
+    start = process_time()
+    report = checked(tmp_path)
+    assert process_time() - start < 10
+    assert not report.crashed
+    assert "REP002" in {located.finding.id for located in report.findings}

@@ -78,11 +78,8 @@ HOSTILE = [
     *((name, tarred(PICKLES[2])) for name in ("x.nemo", "model.bin", "weights")),
     *((name, gzip.compress(PICKLES[2], mtime=0)) for name in ("x.pkl.gz", "x.joblib", "weights")),
     ("tf_model.h5", b"\x89HDF\r\n\x1a\n" + bytes(100)),
-    ("flax_model.msgpack", bytes(range(128, 256))),
-    ("model.bin", bytes(range(1, 200))),
+    ("pytorch_model.bin", bytes(range(1, 200))),
     ("model.bin", lfs.MAGIC + b"\n" + PICKLES[0]),
-    ("model.bin", b" " + lfs.MAGIC + b"\n" + PICKLES[0]),
-    ("model.bin", lfs.MAGIC + b"\n" + b"#" * lfs.MAX_BYTES + zipped(**{"a/data.pkl": PICKLES[2]})),
 ]
 
 
@@ -103,6 +100,12 @@ BENIGN = [
     ("x.npy", ARRAY.replace(b"|O", b"f4")[:74]),
     ("x.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
     ("old.py", b"print 'Python 2'\n"),
+    ("flax_model.msgpack", bytes(range(128, 256))),
+    ("voices/alloy.bin", bytes(range(1, 200))),
+    # The first byte stops every unpickler, and torch takes a zip archive at byte 0 alone.
+    ("model.bin", b" " + lfs.MAGIC + b"\n" + PICKLES[0]),
+    ("model.bin", lfs.MAGIC + b"\n" + b"#" * lfs.MAX_BYTES + zipped(**{"a/data.pkl": PICKLES[2]})),
+    ("model.tflite", b"\x1c\0\0\0TFL3" + bytes(100)),
 ]
 
 

@@ -57,6 +57,15 @@ def test_whatever_order_the_disk_has(faulty: Path, monkeypatch: pytest.MonkeyPat
     assert rendered() == before
 
 
+def test_a_folder_and_what_is_in_it(faulty: Path, program: Program) -> None:
+    """Counted once, whatever is named twice, by a link, or inside another argument."""
+    (faulty.parent / "link").symlink_to("faulty")
+    alone = program("check", "faulty", cwd=faulty.parent).stdout
+    assert "in 1 repository" in alone
+    for more in ("faulty/sub", "faulty/", "link", "./faulty", "faulty/sub/adapter_config.json", "faulty/config.json"):
+        assert program("check", "faulty", more, cwd=faulty.parent).stdout == alone, more
+
+
 def test_arguments_in_another_order(faulty: Path, program: Program) -> None:
     shutil.copytree(faulty / "sub", faulty.parent / "second")
     runs = [program("check", *paths, cwd=faulty.parent) for paths in (("faulty", "second"), ("second", "faulty"))]

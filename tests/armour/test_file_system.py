@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from hfcheck import formats
+from hfcheck import formats, repository
 from hfcheck.finding import Severity
 from hfcheck.formats import json_
 from hfcheck.report import Reason, RepositoryReport, Verdict
@@ -99,6 +99,34 @@ def test_the_download_cache_is_one_repository(tmp_path: Path, checked: Checked) 
     assert form(snapshot, "model.safetensors") is Form.LINK_OUTSIDE
     assert form(snapshot, "tokenizer.json") is Form.LINK_OUTSIDE
     assert checked(snapshot).kind.value == "transformers"
+
+
+def test_a_folder_that_may_be_listed_and_not_entered(tmp_path: Path, checked: Checked) -> None:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        pytest.skip("root enters every folder")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "weights.pkl").write_bytes(b"\x80\x04N.")
+    (tmp_path / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{]")
+    (tmp_path / "sub").chmod(0o444)
+    try:
+        report = checked(tmp_path)
+    finally:
+        (tmp_path / "sub").chmod(0o755)
+    assert {(skipped.path, skipped.reason) for skipped in report.skipped} == {("sub/weights.pkl", Reason.UNREADABLE)}
+    assert {"HFC002"} < {located.finding.id for located in report.findings}, "and the others are checked"
+
+
+def test_links_on_long_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked: Checked) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "x.json").write_text("{}")
+    (tmp_path / "near.json").symlink_to("d/../" * 100 + "x.json")
+    (tmp_path / "far.json").symlink_to("d/../" * 200 + "x.json")
+    assert form(tmp_path, "near.json") is Form.FILE
+    assert form(tmp_path, "far.json") is Form.LINK_LONG
+    assert checked(tmp_path).verdict(Severity.ERROR) is Verdict.INCOMPLETE
+    monkeypatch.setattr(repository, "MAX_STEPS", 50)
+    assert form(tmp_path, "near.json") is Form.LINK_LONG
+    assert any("50 folders" in skipped.detail for skipped in checked(tmp_path).skipped)
 
 
 def test_a_folder_where_a_file_belongs(tmp_path: Path, checked: Checked) -> None:

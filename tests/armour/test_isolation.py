@@ -82,6 +82,27 @@ def test_broken_settings_of_a_stranger_are_not_even_read(faulty: Path, program: 
     assert program("check", ".", cwd=faulty).returncode == 1
 
 
+@pytest.mark.parametrize("word", ["R", "S", "SEC0", "remote-code", "shard-path-escapes"])
+def test_security_rules_need_a_reason_by_whatever_name(faulty: Path, program: Program, word: str) -> None:
+    """A short prefix or the name means them just as well, and so does the table of a path."""
+    for setting in (f'ignore = ["{word}"]\n', f'[per-path]\n"*" = ["{word}"]\n'):
+        (faulty.parent / ".hfcheck.toml").write_text(setting)
+        result = program("check", faulty.name, cwd=faulty.parent)
+        assert result.returncode == 2
+        assert "needs a reason" in result.stderr
+
+
+def test_a_link_makes_no_work_tree(faulty: Path, program: Program) -> None:
+    """Settings that are a link into a work tree of the user still lie in the repository of a stranger."""
+    mine = faulty.parent / "mine"
+    (mine / ".git").mkdir(parents=True)
+    (mine / "settings.toml").write_text(SILENCE)
+    (faulty / ".hfcheck.toml").symlink_to("../mine/settings.toml")
+    result = program("check", ".", cwd=faulty)
+    assert result.returncode == 1
+    assert "not used because" in result.stderr
+
+
 def test_security_rules_need_a_reason(faulty: Path, program: Program) -> None:
     (faulty.parent / ".hfcheck.toml").write_text('ignore = ["RMC"]\n')
     result = program("check", faulty.name, cwd=faulty.parent)

@@ -193,4 +193,4 @@ def test_limits(data: bytes, budget: str) -> None:
 def test_hostile_patterns_take_no_time(pattern: str, path: str) -> None:
     start = time.process_time()
     assert not matches(pattern, path)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3

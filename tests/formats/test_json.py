@@ -1,6 +1,7 @@
 """The JSON reader: what readers disagree about, why a text is none, where things stand."""
 
 import json
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,6 +147,21 @@ def test_every_pointer_is_found_where_it_was_written(document: Document, dice: R
 )
 def test_a_place_in_what_is_no_document_stops_nothing(text: str) -> None:
     assert set(positions(text, {"/a", "/0", "/b/c"})) <= {"/a", "/0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [('["%s"]' % ("\\n" * 10**6), {"/0": 1}), ('["%s' % ('\\"' * 10**6), {})],
+    ids=["whole", "cut off"],
+)
+def test_a_long_string_takes_little_memory(text: str, found: dict[str, int]) -> None:
+    """A regular expression would keep a way back for each of the escapes: 4 GB for a file of 64 MB."""
+    tracemalloc.start()
+    try:
+        assert positions(text, {"/0"}) == found
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_not_there_is_left_out() -> None:

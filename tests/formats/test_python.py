@@ -127,7 +127,7 @@ def test_what_no_parser_holds(text: bytes) -> None:
     with pytest.raises(PythonInvalid) as error:
         names(text)
     assert error.value.budget is None
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("link", [".b", "+1", "()"])
