@@ -3,7 +3,7 @@
 A pickle or an archive of a kind that is not opened never passes, whatever it is called: a loader goes by its own rules.
 """
 
-from hfcheck.facts import Facts, Reading
+from hfcheck.facts import Facts
 from hfcheck.formats import torch_zip
 from hfcheck.formats.python_ import PythonInvalid
 from hfcheck.formats.sniff import ARCHIVES, Content
@@ -11,6 +11,7 @@ from hfcheck.formats.zip_ import ZipFacts, ZipInvalid
 from hfcheck.promises import is_for_torch_load
 from hfcheck.report import Reason, Skipped
 from hfcheck.repository import SPECIAL, Entry, Form
+from hfcheck.shelf import Reading
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".ckpt")
 

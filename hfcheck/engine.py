@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from hfcheck import coverage
 from hfcheck.budget import MAX_KEPT, Clock, TimeUp, footprint, ticking
 from hfcheck.config import Settings
-from hfcheck.facts import Facts, Kind, Reading, units
+from hfcheck.facts import Facts, Kind, units
 from hfcheck.finding import MESSAGE, At, Finding, Severity, printable, quote, shorten
 from hfcheck.formats import Invalid
 from hfcheck.locate import Located, locate
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
 from hfcheck.repository import Entry, Form, Repository, scan
 from hfcheck.rule import Rule
+from hfcheck.shelf import Reading
 
 PER_RULE = 100
 """Findings of one rule in one repository that are shown; a flood must not hide the one that matters."""

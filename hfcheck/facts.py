@@ -1,34 +1,29 @@
 """What the rules need to know of a repository, read once, when it is first asked for."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from posixpath import basename, dirname, join, splitext
 from typing import Any, TypeVar
 
 from hfcheck import layout
-from hfcheck.formats import Invalid, reader_of, sniff
 from hfcheck.formats.gitattributes import AttributesFacts
 from hfcheck.formats.index import IndexInvalid
 from hfcheck.formats.index import read as read_index
-from hfcheck.formats.json_ import Fault as JsonFault
-from hfcheck.formats.json_ import JsonFacts, JsonInvalid
+from hfcheck.formats.json_ import JsonFacts
 from hfcheck.formats.lfs import PointerFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
-from hfcheck.formats.sniff import Content
 from hfcheck.remote_code import Site, sites
-from hfcheck.repository import Entry, Form, Repository, Unreadable
+from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
 from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
+from hfcheck.shelf import Reading, Shelf
 from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
 
 F = TypeVar("F")
-
-DATA_BUDGETS = frozenset({"json.bytes", "json.nodes"})
-"""Limits that somebody's data may exceed: a data set of gigabytes in one JSON file, which no loader of models reads."""
 
 
 class Kind(Enum):
@@ -43,84 +38,6 @@ class Kind(Enum):
     DATASET = "dataset"
     SPACE = "space"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One file as far as it could be read: its facts, or the error of its reader, or why it was not opened."""
-
-    entry: Entry
-    content: Content = Content.UNKNOWN
-    facts: object = None
-    invalid: Invalid | None = None
-    unreadable: str | None = None
-
-    @property
-    def path(self) -> str:
-        return self.entry.path
-
-    @property
-    def exceeded(self) -> str | None:
-        """The limit of hfcheck that stopped the reader."""
-        return self.invalid.budget if self.invalid else None
-
-
-@dataclass(frozen=True, eq=False)
-class Shelf:
-    """The files of a repository that were read already. Rules ask `Facts`, which asks here."""
-
-    repository: Repository
-    _read: dict[str, Reading] = field(default_factory=dict)
-
-    @cached_property
-    def by_path(self) -> dict[str, Entry]:
-        return {entry.path: entry for entry in self.repository.entries}
-
-    @cached_property
-    def by_lower_case(self) -> dict[str, str]:
-        """The paths of the regular files, by what is left of them where upper and lower case are the same."""
-        return {entry.path.lower(): entry.path for entry in self.repository.entries if entry.form is Form.FILE}
-
-    def reading(self, entry: Entry) -> Reading:
-        if entry.path not in self._read:
-            self._read[entry.path] = _read(self.repository, entry)
-        return self._read[entry.path]
-
-    def put(self, reading: Reading) -> None:
-        """Have this reading of its file from now on."""
-        self._read[reading.path] = reading
-
-    def forget(self) -> None:
-        """Make room: what is asked for again is read again."""
-        self._read.clear()
-
-
-def _read(repository: Repository, entry: Entry) -> Reading:
-    if entry.form is not Form.FILE:
-        return Reading(entry)
-    content = Content.UNKNOWN
-    try:
-        with repository.open(entry) as stream:
-            content = sniff.content(stream.read(sniff.HEAD), entry.size)
-            reader = reader_of(entry.path, content)
-            return Reading(entry, content, reader(stream) if reader else None)
-    except Invalid as error:
-        # Its cause and the frames of its traceback know the whole text of the file, and this is kept for the whole run.
-        error.__cause__ = error.__context__ = None
-        if _is_data(entry.path, error):
-            return Reading(entry, content)
-        return Reading(entry, content, invalid=error.with_traceback(None))
-    except Unreadable as error:
-        return Reading(entry, content, unreadable=str(error))
-
-
-def _is_data(path: str, error: Invalid) -> bool:
-    """Whether a reader refused what no loader of models opens: data in gigabytes or line by line, settings of tools."""
-    if not isinstance(error, JsonInvalid) or layout.is_read_by_loaders(path):
-        return False
-    if error.budget is not None:
-        return error.budget in DATA_BUDGETS
-    return error.fault is JsonFault.TRAILING or layout.may_have_comments(path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-from hfcheck.facts import Facts, Reading
+from hfcheck.facts import Facts
 from hfcheck.formats.invalid import Invalid
 from hfcheck.formats.json_ import JsonInvalid
 from hfcheck.formats.safetensors import Fault, SafetensorsInvalid
 from hfcheck.formats.sniff import Content
 from hfcheck.promises import broken_promise
+from hfcheck.shelf import Reading
 
 E = TypeVar("E", bound=Invalid)
 

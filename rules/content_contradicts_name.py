@@ -22,7 +22,7 @@ import gzip
 from collections.abc import Iterator
 
 from hfcheck.example import Archive
-from hfcheck.facts import Facts, Reading
+from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats import torch_zip
 from hfcheck.formats.onnx import Fault, OnnxInvalid
@@ -30,6 +30,7 @@ from hfcheck.formats.zip_ import ZipFacts
 from hfcheck.promises import broken_promise, is_for_torch_load
 from hfcheck.refusals import refused
 from hfcheck.rule import Example, Rule
+from hfcheck.shelf import Reading
 
 PICKLE = b"\x80\x02}q\x00."  # an empty dict
 TORCH = Archive({"archive/data.pkl": PICKLE, "archive/version": b"3\n"})

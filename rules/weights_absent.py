@@ -23,13 +23,14 @@ from posixpath import basename
 
 from hfcheck import layout, runtimes
 from hfcheck.example import Archive, Link, Pointer, Sparse
-from hfcheck.facts import Facts, Kind, Reading
+from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.formats import torch_zip
 from hfcheck.formats.sniff import Content
 from hfcheck.formats.zip_ import ZipFacts
 from hfcheck.repository import Entry, Form
 from hfcheck.rule import Example, Rule
+from hfcheck.shelf import Reading
 from hfcheck.weights import candidates
 
 CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
