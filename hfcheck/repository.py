@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from heapq import nsmallest
 from itertools import chain, islice
-from posixpath import dirname, join
+from posixpath import join
 from typing import IO
 
 MAX_FILES = 200_000
@@ -260,8 +260,3 @@ def _name(item: "os.DirEntry[str]") -> str:
 
 def _path(entry: Entry) -> str:
     return entry.path
-
-
-def folder_of(path: str) -> str:
-    """The folder of a path in the tree, empty for the root."""
-    return dirname(path)
