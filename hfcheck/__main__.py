@@ -11,12 +11,14 @@ with contextlib.suppress(OSError):  # a working folder that was deleted holds no
         del sys.path[0]
 
 import traceback
+from functools import partial
 
 import click
 
 from hfcheck import __version__, config, engine, registry, reports
 from hfcheck.discovery import find, is_within
 from hfcheck.finding import Severity, printable, visible
+from hfcheck.loading.answer import Ask
 from hfcheck.report import Report
 from hfcheck.reports import sink
 from hfcheck.rule import Rule
@@ -136,6 +138,9 @@ def main() -> None:
     "--config", "settings_file", type=click.Path(exists=True, dir_okay=False), help="Take settings from here."
 )
 @click.option("--isolated", is_flag=True, help="Take no settings from any file: for repositories of other people.")
+@click.option(
+    "--deep", is_flag=True, help="Ask the transformers that is installed here about models that hfcheck does not know."
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash.")
 @click.pass_context
 def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -149,6 +154,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     settings_file: str | None,
     *,
     isolated: bool,
+    deep: bool,
     debug: bool,
 ) -> None:
     """Check model repositories: folders, folders of many, or files whose repository is meant (default: here).
@@ -171,7 +177,10 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
         raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
     on_crash = _with_traceback if debug else _one_line
-    repositories = tuple(engine.check(root, root, chosen, settings, on_crash) for root in roots)
+    repositories = tuple(
+        engine.check(root, root, chosen, settings, engine.Company(on_crash, _asking(root) if deep else None))
+        for root in roots
+    )
     all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
     for file, name in outputs.items():
@@ -242,6 +251,14 @@ def _roots(paths: tuple[str, ...]) -> tuple[str, ...]:
         if not found.roots:
             _say(f"{visible(path)} belongs to no model repository")
     return tuple(sorted(path for real, path in roots.items() if not is_within(real, roots)))
+
+
+def _asking(root: str) -> Ask:
+    """The question to the installed transformers, which a plain check never asks: it takes a process of its own."""
+    from hfcheck.loading.ask import ask  # noqa: PLC0415 - with subprocess and tempfile, 20 ms
+    from hfcheck.loading.deep import cache_folder  # noqa: PLC0415
+
+    return partial(ask, cache=cache_folder(os.environ, root))
 
 
 def _one_line(rule: Rule, error: BaseException) -> None:

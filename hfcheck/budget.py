@@ -48,6 +48,15 @@ class Clock:
         finally:
             self.deadline = inf
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The time of the block does not count: it waits for a process that has a limit of its own."""
+        before = monotonic()
+        try:
+            yield
+        finally:
+            self.end += monotonic() - before
+
 
 @contextmanager
 def ticking(seconds: float) -> Iterator[Clock]:

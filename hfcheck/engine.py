@@ -9,6 +9,8 @@ from hfcheck.config import Settings
 from hfcheck.facts import Facts, Kind, units
 from hfcheck.finding import MESSAGE, At, Finding, Severity, printable, quote, shorten
 from hfcheck.formats import Invalid
+from hfcheck.loading.answer import Ask
+from hfcheck.loading.judge import Load, not_checked
 from hfcheck.locate import Located, locate
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
 from hfcheck.repository import Entry, Form, Repository, scan
@@ -33,6 +35,9 @@ FILE_SECONDS = 20.0
 
 REPOSITORY_SECONDS = 60.0
 """Time for all of a repository. What was not read by then is listed as not checked."""
+
+MAX_ASKED = 8
+"""Folders of one repository of which the installed transformers is asked: each may take it two minutes."""
 
 
 class Runaway(Exception):
@@ -98,6 +103,24 @@ OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped())
 Crashed = Callable[[Rule, BaseException], None]
 
 
+def _unheard(_rule: Rule, _error: BaseException) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Who the engine speaks to: who hears of a rule that crashed, and who is asked where our own data does not tell."""
+
+    on_crash: Crashed = _unheard
+    ask: Ask | None = None
+
+
+ALONE = Company()
+
+
+UNREAD = not_checked("the repository was not read to its end")
+
+
 @dataclass(slots=True)
 class _Results:
     """What comes together on the way through the units. `own` has the findings of each rule, by its id."""
@@ -108,10 +131,12 @@ class _Results:
     unexplained: dict[str, Skipped] = field(default_factory=dict)
     kind: Kind = Kind.UNKNOWN
     architecture: str | None = None
+    load: Load = UNREAD
+    asked: int = 0
 
 
 def check(
-    path: str, root: str, rules: tuple[Rule, ...], settings: Settings, on_crash: Crashed = lambda _rule, _error: None
+    path: str, root: str, rules: tuple[Rule, ...], settings: Settings, company: Company = ALONE
 ) -> RepositoryReport:
     """Run the rules over the repository in the folder `root`, which the report calls `path`."""
     results = _Results({rule.id: [] for rule in rules})
@@ -124,7 +149,7 @@ def check(
             parts = units(repository)
         for number, facts in enumerate(_one_by_one(parts)):
             if number < MAX_UNITS and not clock.is_over:
-                _check_unit(facts, rules, results, clock, on_crash)
+                _check_unit(facts, rules, results, clock, company)
             else:
                 unit = Reason.LIMIT, "repository.units" if number >= MAX_UNITS else "time"
                 results.skipped |= {entry.path: Skipped(entry.path, *unit) for entry in facts.files}
@@ -136,6 +161,7 @@ def check(
         path=path,
         kind=results.kind,
         architecture=results.architecture,
+        load=results.load,
         checked=len(repository.entries) - len(skipped),
         skipped=tuple(sorted((*skipped.values(), *unseen), key=lambda entry: entry.path)),
         findings=_located(repository, _flood(sorted(shown, key=_severity_then_place))),
@@ -152,12 +178,14 @@ def _one_by_one(parts: tuple[Facts, ...]) -> Iterator[Facts]:
         yield waiting.pop()
 
 
-def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock: Clock, on_crash: Crashed) -> None:
+def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock: Clock, company: Company) -> None:
     kept = _read(facts, clock)
+    if company.ask is not None:
+        facts = _asked(facts, company.ask, results, clock)
     for rule in rules:
         error = _run(rule, facts, results.own[rule.id], clock)
         if error is not None:
-            on_crash(rule, error)
+            company.on_crash(rule, error)
             results.crashes.append(_crash(rule, facts, error))
     for entry in facts.files:
         if skipped := coverage.skipped(facts, entry):
@@ -166,6 +194,7 @@ def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock:
             results.unexplained[entry.path] = doubtful
     if not facts.folder:
         results.architecture = _architecture(facts)
+        results.load = _load(facts, clock, results.crashes)
     if results.kind is Kind.UNKNOWN:
         results.kind = facts.kind
     if kept > MAX_KEPT // 8:
@@ -246,6 +275,11 @@ def _crash(rule: Rule, facts: Facts, error: BaseException) -> Finding:
     return OWN_RULES[0].finding(At(facts.folder or "."), message)
 
 
+def _load_crash(facts: Facts, error: Exception) -> Finding:
+    message = f"what a loader would do is not known, because hfcheck failed on it: {type(error).__name__}"
+    return OWN_RULES[0].finding(At(facts.folder or "."), message)
+
+
 def _capped(rule: Rule, found: list[Finding], noun: str) -> list[Finding]:
     """The worst findings of a rule, where there are too many."""
     if len(found) <= PER_RULE:
@@ -312,6 +346,36 @@ def _parted(rule: Rule, found: list[Finding], settings: Settings) -> tuple[list[
 def _located_ignored(repository: Repository, ignored: list[tuple[Finding, str]]) -> tuple[Ignored, ...]:
     located = locate(repository, [finding for finding, _ in ignored])
     return tuple(Ignored(place, reason) for place, (_, reason) in zip(located, ignored, strict=True))
+
+
+def _load(facts: Facts, clock: Clock, crashes: list[Finding]) -> Load:
+    """The load of a unit for the report; what stops it here has stopped a rule before, which says so."""
+    try:
+        with clock.limit(SECONDS):
+            return facts.load
+    except TimeUp:
+        return not_checked("it took too long to tell")
+    except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
+        crashes.append(_load_crash(facts, error))
+        return not_checked("hfcheck failed on it")
+
+
+def _asked(facts: Facts, ask: Ask, results: _Results, clock: Clock) -> Facts:
+    """The facts of a unit, with what the installed transformers says of it where our own data does not tell.
+
+    It is asked before any rule runs: the clock of a rule would cut its answer short.
+    """
+    crashes: list[Finding] = []  # of a load that fails the report says so, once it comes to that
+    choice = _load(facts, clock, crashes).open_question
+    if choice is None or facts.config is None or results.asked >= MAX_ASKED:
+        return facts
+    results.asked += 1
+    try:
+        with clock.stopped():
+            return replace(facts, answer=ask(facts.config, choice))
+    except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
+        results.crashes.append(_load_crash(facts, error))
+        return facts
 
 
 def _architecture(facts: Facts) -> str | None:

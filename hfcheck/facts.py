@@ -8,6 +8,7 @@ from posixpath import basename, dirname, join, splitext
 from typing import Any, TypeVar
 
 from hfcheck import layout
+from hfcheck.finding import quote
 from hfcheck.formats.gitattributes import AttributesFacts
 from hfcheck.formats.index import IndexInvalid
 from hfcheck.formats.index import read as read_index
@@ -15,6 +16,11 @@ from hfcheck.formats.json_ import JsonFacts
 from hfcheck.formats.lfs import PointerFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
+from hfcheck.formats.tensor import Tensor
+from hfcheck.loading.answer import Answer
+from hfcheck.loading.config_faults import config_faults
+from hfcheck.loading.draft import ConfigRaises
+from hfcheck.loading.judge import Load, judge, not_checked
 from hfcheck.remote_code import Site, sites
 from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
@@ -51,6 +57,8 @@ class Facts:
     folder: str
     files: tuple[Entry, ...]
     shelf: Shelf
+    answer: Answer | None = None
+    """What the installed transformers says of the class, where somebody asked it."""
 
     def has_file(self, path: str) -> bool:
         """Whether there is a regular file at this path, anywhere in the repository."""
@@ -124,6 +132,39 @@ class Facts:
         """Whether the config says that transformers loads this folder: other libraries have a `config.json` too."""
         config = self.config or {}
         return isinstance(config.get("model_type"), str) or isinstance(config.get("architectures"), list)
+
+    @cached_property
+    def config_faults(self) -> tuple[ConfigRaises, ...]:
+        """Why transformers refuses the config of this folder, where it would load it at all."""
+        return config_faults(self.config) if self.config is not None and self.claims_transformers else ()
+
+    @cached_property
+    def load(self) -> Load:
+        """What `from_pretrained` of transformers would do with this folder."""
+        if self.config is None or not self.claims_transformers:
+            return not_checked("no config here says that transformers loads it")
+        if self.opened is None:
+            return Load(None, "raises", "there is no file that transformers opens for weights")
+        if self.index is not None and self.missing_shards(self.index):
+            return Load(None, "raises", "a shard that the index names is missing")
+        unread = [path for path in self.loaded or (self.opened,) if path not in self.loaded_headers]
+        if unread:
+            return self._unread(unread[0])
+        tensors = {name: t for header in self.loaded_headers.values() for name, t in header.tensors.items()}
+        others = self._headers(self.unlisted_shards)
+        elsewhere = {name: t for header in others.values() for name, t in header.tensors.items()}
+        mapped = (self.index.tensors_by_shard() if self.index is not None else {}).values()
+        nowhere = Tensor("", (), 0, 0)
+        elsewhere |= {name: nowhere for names in mapped for name in names if name not in tensors | elsewhere}
+        return judge(self.config, tensors, elsewhere, self.answer)
+
+    def _unread(self, path: str) -> Load:
+        """The load of weights of which one file has no header that we know."""
+        reading = self.reading(path)
+        invalid = reading is not None and reading.invalid is not None and not reading.exceeded
+        if invalid and path.endswith((".safetensors", ".json")):
+            return Load(None, "raises", f"{quote(basename(path))} cannot be read")
+        return not_checked(f"the tensors in {quote(basename(path))} are not known")
 
     @cached_property
     def is_for_another_runtime(self) -> bool:

@@ -6,6 +6,7 @@ from posixpath import isabs, join, normpath
 
 from hfcheck.facts import Kind
 from hfcheck.finding import Severity
+from hfcheck.loading.judge import Load
 from hfcheck.locate import Located
 from hfcheck.rule import Rule
 
@@ -56,11 +57,15 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryReport:
-    """One repository. `path` is as given on the command line; `architecture` is the config's own word, if any."""
+    """One repository. `path` is as given on the command line; `architecture` is the config's own word, if any.
+
+    `load` is that of the folder itself; what lies in folders below it has loads of its own, which only rules see.
+    """
 
     path: str
     kind: Kind
     architecture: str | None
+    load: Load
     checked: int
     skipped: tuple[Skipped, ...]
     findings: tuple[Located, ...]

@@ -22,6 +22,12 @@ from hfcheck.formats.safetensors import BITS
 from hfcheck.repository import scan
 from hfcheck.rule import Rule
 
+Tensors = dict[str, tuple[str, list[int]]]
+"""Tensors of a safetensors file, as an example writes them."""
+
+LLAMA_INDEX = "model.safetensors.index.json"
+LLAMA_SHARDS = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+
 EPOCH = (1980, 1, 1, 0, 0, 0)
 GGUF_ALIGNMENT = 32
 
@@ -73,6 +79,64 @@ def write(example: Example, folder: Path) -> None:
                 os.truncate(path, content.size)
             case _:
                 path.write_bytes(to_bytes(name, content))
+
+
+def llama_layer(number: int) -> Tensors:
+    """The tensors of one layer of `llama`."""
+    shapes = {
+        "input_layernorm": [16],
+        "mlp.down_proj": [16, 32],
+        "mlp.gate_proj": [32, 16],
+        "mlp.up_proj": [32, 16],
+        "post_attention_layernorm": [16],
+        "self_attn.k_proj": [8, 16],
+        "self_attn.o_proj": [16, 16],
+        "self_attn.q_proj": [16, 16],
+        "self_attn.v_proj": [8, 16],
+    }
+    return {f"model.layers.{number}.{name}.weight": ("BF16", shape) for name, shape in shapes.items()}
+
+
+def llama_tensors() -> tuple[Tensors, Tensors]:
+    """The tensors of the two shards of `llama`."""
+    first: Tensors = {"model.embed_tokens.weight": ("BF16", [64, 16]), **llama_layer(0)}
+    last: Tensors = {"model.norm.weight": ("BF16", [16]), "lm_head.weight": ("BF16", [64, 16])}
+    return first, {**llama_layer(1), **last}
+
+
+def llama_without_weights() -> dict[str, Content]:
+    """Config, generation config and tokenizer of `llama`."""
+    tokens = {chr(ord("!") + number): number for number in range(60)}
+    return {
+        "config.json": {
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "bfloat16", "vocab_size": 64,
+            "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 4, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
+            "tie_word_embeddings": False, "transformers_version": "5.23.0",
+        },
+        "generation_config.json": {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2},
+        "tokenizer.json": {
+            "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
+            "model": {"type": "WordLevel", "vocab": tokens, "unk_token": "!"},
+        },
+        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64},
+    }  # fmt: skip
+
+
+def llama(first: Tensors | None = None, second: Tensors | None = None) -> dict[str, Content]:
+    """A whole repository with nothing to find in it, to be damaged: a Llama of two layers in two shards, and its index.
+
+    `first` and `second` replace the tensors of a shard; the index follows.
+    """
+    one, two = llama_tensors()
+    shards = dict(zip(LLAMA_SHARDS, (one if first is None else first, two if second is None else second), strict=True))
+    weight_map = {tensor: shard for shard, tensors in shards.items() for tensor in tensors}
+    stored = {name: tensor for tensors in shards.values() for name, tensor in tensors.items()}
+    size = sum(_size(shape) * BITS[dtype] // 8 for dtype, shape in stored.values())
+    metadata = {"total_parameters": sum(_size(shape) for _, shape in stored.values()), "total_size": size}
+    index = {"metadata": metadata, "weight_map": weight_map}
+    return {**llama_without_weights(), LLAMA_INDEX: index, **shards}
 
 
 def to_bytes(name: str, content: Content) -> bytes:

@@ -23,13 +23,16 @@ Rebuild the weights from the checkpoint of the training with `zero_to_fp32.py`, 
 import re
 from collections.abc import Iterator, Mapping
 
-from hfcheck.facts import Facts, Kind
+from hfcheck.diagnoses import diagnosed
+from hfcheck.facts import Facts
+from hfcheck.facts import Kind as Home
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats.tensor import Tensor
+from hfcheck.loading.cause import Kind
 from hfcheck.rule import Example, Rule
 
 LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
-HAVE_A_LOADER = frozenset({Kind.TRANSFORMERS, Kind.PEFT, Kind.DIFFUSERS, Kind.SENTENCE_TRANSFORMERS})
+HAVE_A_LOADER = frozenset({Home.TRANSFORMERS, Home.PEFT, Home.DIFFUSERS, Home.SENTENCE_TRANSFORMERS})
 QUANTISED_FILES = ("quantize_config.json", "quantization_config.json", "quant_config.json")
 QUANTISED_NAMES = ("qweight", "weight_packed", "weight_scale", "g_idx", "absmax", "SCB")
 FEWEST = 4
@@ -109,6 +112,10 @@ class PlaceholderTensor(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
+        judged = [self.finding(at, cause.message) for cause, at in diagnosed(facts, Kind.PLACEHOLDER)]
+        if judged:
+            yield from judged
+            return
         if facts.kind not in HAVE_A_LOADER or any(facts.has_file(facts.inside(name)) for name in QUANTISED_FILES):
             return
         tensors = {name: tensor for header in facts.loaded_headers.values() for name, tensor in header.tensors.items()}

@@ -2,7 +2,8 @@
 
 ## What it finds
 Weights that transformers opens where every name that has `language_model.`, `text_model.` or `vision_model.` in it
-has it twice in a row or more: `model.language_model.language_model.layers.0...`.
+has it twice in a row or more: `model.language_model.language_model.layers.0...`. An error where transformers finds
+nothing under such names, a warning where it does or the class is not known.
 
 ## Why it matters
 A part of a multimodal model was loaded through a class of its own and saved with the prefix of the whole in front of
@@ -16,14 +17,15 @@ Save the model again through the class that the config declares, or take the sec
 
 from collections.abc import Iterator
 
+from hfcheck.diagnoses import diagnosed
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
+from hfcheck.loading.cause import Kind
+from hfcheck.loading.prefixes import TOWERS
 from hfcheck.rule import Example, Rule
 
 QWEN = {"model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"]}
 F16 = ("F16", [2, 3])
-TOWERS = ("language_model.", "text_model.", "vision_model.")
-"""Not `vision_tower.`: the first LLaVA checkpoints have it twice by right, and not `model.` or `encoder.`."""
 
 
 class RepeatedPrefix(Rule):
@@ -87,6 +89,13 @@ class RepeatedPrefix(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
+        judged = [
+            self.finding(at, cause.message, hint=cause.hint, severity=Severity.ERROR)
+            for cause, at in diagnosed(facts, Kind.REPEATED)
+        ]
+        if judged:
+            yield from judged
+            return
         if not facts.claims_transformers or "auto_map" in (facts.config or {}):
             return
         homes = facts.loaded_tensors

@@ -20,9 +20,13 @@ and in the index.
 from collections.abc import Iterator
 from posixpath import basename
 
+from hfcheck.diagnoses import diagnosed
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer, quote
 from hfcheck.layout import ADAPTER_CONFIG, SINGLE_WEIGHTS
+from hfcheck.loading.cause import Kind
+from hfcheck.loading.prefixes import WITHIN
+from hfcheck.loading.prefixes import WRAPPERS as PREFIXES
 from hfcheck.rule import Example, Rule
 
 LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
@@ -32,9 +36,6 @@ INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 
 OPENED = frozenset(name for single in SINGLE_WEIGHTS for name in (single, f"{single}.index.json"))
-PREFIXES = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "base_model.model.")
-WITHIN = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-"""Wrappers of torch that no model calls a part of itself."""
 
 
 class WrapperPrefix(Rule):
@@ -115,6 +116,10 @@ class WrapperPrefix(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
+        judged = [self.finding(at, cause.message, hint=cause.hint) for cause, at in diagnosed(facts, Kind.WRAPPER)]
+        if judged:
+            yield from judged
+            return
         homes = _homes(facts)
         if not homes or not facts.claims_transformers or "auto_map" in (facts.config or {}):
             return

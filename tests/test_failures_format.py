@@ -16,84 +16,22 @@ from hfcheck.finding import At, Severity
 from hfcheck.rule import Rule
 
 GITHUB = "https://github.com/"
-INDEX = "model.safetensors.index.json"
-ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+ONE, TWO = testing.LLAMA_SHARDS
 SINGLE = "model.safetensors"
-TOKENS = {chr(ord("!") + number): number for number in range(60)}
 TORCH = Archive({"consolidated/data.pkl": b"\x80\x02}q\x00.", "consolidated/data/0": bytes(4096)})
 
 Files = dict[str, Content]
-Tensors = dict[str, tuple[str, list[int]]]
 
-
-def layer(number: int) -> Tensors:
-    shapes = {
-        "input_layernorm": [16],
-        "mlp.down_proj": [16, 32],
-        "mlp.gate_proj": [32, 16],
-        "mlp.up_proj": [32, 16],
-        "post_attention_layernorm": [16],
-        "self_attn.k_proj": [8, 16],
-        "self_attn.o_proj": [16, 16],
-        "self_attn.q_proj": [16, 16],
-        "self_attn.v_proj": [8, 16],
-    }
-    return {f"model.layers.{number}.{name}.weight": ("BF16", shape) for name, shape in shapes.items()}
-
-
-FIRST: Tensors = {"model.embed_tokens.weight": ("BF16", [64, 16]), **layer(0)}
-SECOND: Tensors = {**layer(1), "model.norm.weight": ("BF16", [16]), "lm_head.weight": ("BF16", [64, 16])}
+FIRST, SECOND = testing.llama_tensors()
 K_PROJ = "model.layers.1.self_attn.k_proj.weight"
 
 
-def without_weights() -> Files:
-    """Everything of a tiny Llama but its weights."""
-    return {
-        "config.json": {
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "bfloat16", "vocab_size": 64,
-            "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-            "num_key_value_heads": 2, "head_dim": 4, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
-            "tie_word_embeddings": False, "transformers_version": "5.23.0",
-        },
-        "generation_config.json": {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2},
-        "tokenizer.json": {
-            "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
-            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
-            "model": {"type": "WordLevel", "vocab": TOKENS, "unk_token": "!"},
-        },
-        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64},
-    }  # fmt: skip
-
-
-def sharded(first: Tensors, second: Tensors) -> Files:
-    """A tiny Llama in two shards."""
-    weight_map = dict.fromkeys(first, ONE) | dict.fromkeys(second, TWO)
-    size = 2 * sum(elements(shape) for _, shape in (first | second).values())
-    return {
-        **without_weights(),
-        INDEX: {"metadata": {"total_parameters": size // 2, "total_size": size}, "weight_map": weight_map},
-        ONE: first,
-        TWO: second,
-    }
-
-
-def elements(shape: list[int]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count
-
-
-def tiny_llama() -> Files:
-    return sharded(FIRST, SECOND)
-
-
 def in_one_file(content: Content) -> Files:
-    return {**without_weights(), SINGLE: content}
+    return {**testing.llama_without_weights(), SINGLE: content}
 
 
 def with_cut_shard() -> Files:
-    files = tiny_llama()
+    files = testing.llama()
     return files | {TWO: Cut(files[TWO], 100)}
 
 
@@ -111,17 +49,17 @@ def pipeline_with_cut_text_encoder() -> Files:
 
 
 def without_format(metadata: dict[str, str] | None) -> Files:
-    files = tiny_llama()
+    files = testing.llama()
     return files | {shard: {**files[shard], "__metadata__": metadata} for shard in (ONE, TWO)}
 
 
 def clone_without_lfs(*names: str) -> Files:
-    return tiny_llama() | dict.fromkeys(names, Pointer(4_976_698_672))
+    return testing.llama() | dict.fromkeys(names, Pointer(4_976_698_672))
 
 
 def placeholders(shape: list[int]) -> Files:
     """Every tensor as one process has it between two steps of ZeRO-3."""
-    return sharded(dict.fromkeys(FIRST, ("BF16", shape)), dict.fromkeys(SECOND, ("BF16", shape)))
+    return testing.llama(dict.fromkeys(FIRST, ("BF16", shape)), dict.fromkeys(SECOND, ("BF16", shape)))
 
 
 def text_model_of_a_qwen() -> Files:
@@ -136,7 +74,7 @@ def text_model_of_a_qwen() -> Files:
         "text_config": {"hidden_size": 16, "vocab_size": 64, "num_hidden_layers": 2},
         "tie_word_embeddings": True,
     }
-    return {**without_weights(), "config.json": config, SINGLE: tensors}
+    return {**testing.llama_without_weights(), "config.json": config, SINGLE: tensors}
 
 
 def named_gamma() -> Files:
@@ -195,7 +133,7 @@ FAILURES = (
     Failure(
         "F032",
         f"{GITHUB}safetensors/safetensors/issues/278",
-        lambda: sharded(FIRST, SECOND) | {ONE: {**FIRST, "__metadata__": {"step": 0}}},
+        lambda: testing.llama(FIRST, SECOND) | {ONE: {**FIRST, "__metadata__": {"step": 0}}},
         "FMT008",
         ERROR,
         At(ONE, "/__metadata__"),
@@ -338,7 +276,7 @@ FAILURES = (
     Failure(
         "F062",
         f"{GITHUB}OpenRLHF/OpenRLHF/issues/839",
-        lambda: sharded(FIRST, {**SECOND, K_PROJ: ("BF16", [0])}),
+        lambda: testing.llama(FIRST, {**SECOND, K_PROJ: ("BF16", [0])}),
         "WGT001",
         ERROR,
         At(TWO, tensor=K_PROJ),
@@ -397,9 +335,6 @@ NOT_FROM_THE_FILES_ALONE = {
     "F165": "zeros as quantised weights: the bytes of the tensors decide",
     "F197": "NaN in weights: the bytes of the tensors decide",
     "F199": "NaN in an adapter: the bytes of the tensors decide",
-    "F203": "model.layers for model.language_model: the names that the class accepts decide",
-    "F206": "an inner prefix of a vision tower: the names that the class accepts decide",
-    "F271": "model. in front of every name: the names that the class accepts decide, and the file is a pickle",
 }
 
 
@@ -415,7 +350,7 @@ def found(files: Files, folder: Path, rules: tuple[Rule, ...]) -> list[tuple[str
 
 
 def test_the_model_before_anything_went_wrong(tmp_path: Path, rules: tuple[Rule, ...]) -> None:
-    assert found(tiny_llama(), tmp_path, rules) == []
+    assert found(testing.llama(), tmp_path, rules) == []
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=str)

@@ -6,7 +6,6 @@ The numbers are those of a collection of reports, each with the thread it comes 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,32 +15,13 @@ from hfcheck.example import Archive, Content, Example
 from hfcheck.finding import At, Severity
 from hfcheck.rule import Rule
 
-INDEX = "model.safetensors.index.json"
-ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-TOKENS = {chr(ord("!") + number): number for number in range(60)}
+INDEX = testing.LLAMA_INDEX
+ONE, TWO = testing.LLAMA_SHARDS
 
 Files = dict[str, Content]
 
 
-def layer(number: int) -> dict[str, tuple[str, list[int]]]:
-    shapes = {
-        "input_layernorm": [16],
-        "mlp.down_proj": [16, 32],
-        "mlp.gate_proj": [32, 16],
-        "mlp.up_proj": [32, 16],
-        "post_attention_layernorm": [16],
-        "self_attn.k_proj": [8, 16],
-        "self_attn.o_proj": [16, 16],
-        "self_attn.q_proj": [16, 16],
-        "self_attn.v_proj": [8, 16],
-    }
-    return {f"model.layers.{number}.{name}.weight": ("BF16", shape) for name, shape in shapes.items()}
-
-
-SHARDS: dict[str, dict[str, Any]] = {
-    ONE: {"model.embed_tokens.weight": ("BF16", [64, 16]), **layer(0)},
-    TWO: {**layer(1), "model.norm.weight": ("BF16", [16]), "lm_head.weight": ("BF16", [64, 16])},
-}
+SHARDS: dict[str, testing.Tensors] = dict(zip(testing.LLAMA_SHARDS, testing.llama_tensors(), strict=True))
 WEIGHT_MAP = {tensor: shard for shard, tensors in SHARDS.items() for tensor in tensors}
 
 
@@ -49,50 +29,31 @@ def index(weight_map: Mapping[str, str] = WEIGHT_MAP) -> Files:
     return {INDEX: {"metadata": {"total_parameters": 6736, "total_size": 13472}, "weight_map": dict(weight_map)}}
 
 
-def tiny_llama() -> Files:
-    """A whole repository: two layers, two shards, everything that a loader looks for."""
-    return {
-        "config.json": {
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "bfloat16", "vocab_size": 64,
-            "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-            "num_key_value_heads": 2, "head_dim": 4, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
-            "tie_word_embeddings": False, "transformers_version": "5.23.0",
-        },
-        "generation_config.json": {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2},
-        "tokenizer.json": {
-            "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
-            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
-            "model": {"type": "WordLevel", "vocab": TOKENS, "unk_token": "!"},
-        },
-        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64},
-        **index(),
-        **SHARDS,
-    }  # fmt: skip
-
-
 def without(files: Files, *names: str) -> Files:
     return {name: content for name, content in files.items() if name not in names}
 
 
 def stale_index() -> Files:
-    return tiny_llama() | index({name: shard.replace("-of-00002", "-of-00004") for name, shard in WEIGHT_MAP.items()})
+    return testing.llama() | index(
+        {name: shard.replace("-of-00002", "-of-00004") for name, shard in WEIGHT_MAP.items()}
+    )
 
 
 def quantised_under_an_old_index() -> Files:
     """The same tensors in one shard of four bits, which the index does not know of."""
     packed = {name: ("I8", shape) for tensors in SHARDS.values() for name, (_, shape) in tensors.items()}
-    return without(tiny_llama(), ONE, TWO) | {"model-00001-of-00001.safetensors": packed}
+    return without(testing.llama(), ONE, TWO) | {"model-00001-of-00001.safetensors": packed}
 
 
 def mapped_and_not_written(*tensors: str) -> Files:
-    return tiny_llama() | index(WEIGHT_MAP | dict.fromkeys(tensors, TWO))
+    return testing.llama() | index(WEIGHT_MAP | dict.fromkeys(tensors, TWO))
 
 
 def shards_from_zero_of_another_name() -> Files:
     """As colibri writes them, without the first."""
     names = {ONE: "out-00000.safetensors", TWO: "out-00001.safetensors"}
     weight_map = {tensor: names[shard] for tensor, shard in WEIGHT_MAP.items()}
-    return without(tiny_llama(), ONE, TWO) | index(weight_map) | {names[TWO]: SHARDS[TWO]}
+    return without(testing.llama(), ONE, TWO) | index(weight_map) | {names[TWO]: SHARDS[TWO]}
 
 
 def stray_single_file() -> Files:
@@ -102,24 +63,24 @@ def stray_single_file() -> Files:
         for shard in SHARDS.values()
         for name, (_, shape) in shard.items()
     }
-    return tiny_llama() | {"model.safetensors": tensors}
+    return testing.llama() | {"model.safetensors": tensors}
 
 
 def superseded_tensors_left() -> Files:
     """Old tensors of eight bits live on in the first shard; the new ones are in the second, as the map says."""
-    old = {name: ("I8", shape) for name, (_, shape) in layer(1).items()}
-    return tiny_llama() | {ONE: {**SHARDS[ONE], **old}}
+    old = {name: ("I8", shape) for name, (_, shape) in testing.llama_layer(1).items()}
+    return testing.llama() | {ONE: {**SHARDS[ONE], **old}}
 
 
 def saved_as_pickle_over_safetensors() -> Files:
     members = {"pytorch_model/data.pkl": b"\x80\x02}q\x00.", "pytorch_model/version": b"3\n"}
-    return tiny_llama() | {"pytorch_model.bin": Archive(members)}
+    return testing.llama() | {"pytorch_model.bin": Archive(members)}
 
 
 def weights_of_another_name(name: str) -> Files:
     """A config without any weights is legal: it takes a weight file to see that the right one was forgotten."""
     members = {"archive/data.pkl": b"\x80\x02}q\x00.", "archive/version": b"3\n"}
-    return without(tiny_llama(), INDEX, ONE, TWO) | {name: Archive(members)}
+    return without(testing.llama(), INDEX, ONE, TWO) | {name: Archive(members)}
 
 
 def native_layout() -> Files:
@@ -151,8 +112,8 @@ def mapped(tensor: str) -> At:
 
 FAILURES = (
     Failure("F001", stale_index, "IDX003", mapped("model.embed_tokens.weight")),
-    Failure("F002", lambda: without(tiny_llama(), TWO), "IDX001", mapped("model.layers.1.input_layernorm.weight")),
-    Failure("F004", lambda: without(tiny_llama(), INDEX), "IDX002", At(ONE)),
+    Failure("F002", lambda: without(testing.llama(), TWO), "IDX001", mapped("model.layers.1.input_layernorm.weight")),
+    Failure("F004", lambda: without(testing.llama(), INDEX), "IDX002", At(ONE)),
     Failure("F005", lambda: mapped_and_not_written("mtp.fc.weight"), "IDX005", mapped("mtp.fc.weight")),
     Failure(
         "F006",
@@ -166,16 +127,16 @@ FAILURES = (
     Failure("F010", shards_from_zero_of_another_name, "IDX001", mapped("model.embed_tokens.weight")),
     Failure(
         "F011",
-        lambda: tiny_llama() | index({name: shard for name, shard in WEIGHT_MAP.items() if shard == ONE}),
+        lambda: testing.llama() | index({name: shard for name, shard in WEIGHT_MAP.items() if shard == ONE}),
         "IDX008",
         At(TWO),
     ),
     Failure("F013", saved_as_pickle_over_safetensors, "IDX013", At("pytorch_model.bin"), Severity.NOTE),
-    Failure("F014", lambda: without(tiny_llama(), ONE), "IDX001", mapped("model.embed_tokens.weight")),
+    Failure("F014", lambda: without(testing.llama(), ONE), "IDX001", mapped("model.embed_tokens.weight")),
     Failure("F017", lambda: weights_of_another_name("projector.bin"), "REP008", At("config.json", "/architectures")),
     Failure("F019", native_layout, "REP009", At("consolidated.00.pth"), Severity.WARNING),
     Failure("F020", lambda: weights_of_another_name("seesr.pth"), "REP008", At("config.json", "/architectures")),
-    Failure("F258", lambda: without(tiny_llama(), INDEX), "IDX002", At(ONE)),
+    Failure("F258", lambda: without(testing.llama(), INDEX), "IDX002", At(ONE)),
 )
 
 
@@ -191,7 +152,7 @@ def found(files: Files, folder: Path, rules: tuple[Rule, ...]) -> list[tuple[str
 
 
 def test_the_model_before_anything_went_wrong(tmp_path: Path, rules: tuple[Rule, ...]) -> None:
-    assert [finding for finding in found(tiny_llama(), tmp_path, rules) if finding[2] is not Severity.NOTE] == []
+    assert [finding for finding in found(testing.llama(), tmp_path, rules) if finding[2] is not Severity.NOTE] == []
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=str)

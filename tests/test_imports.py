@@ -22,6 +22,9 @@ HEAVY = {
     "safetensors", "torch", "transformers",
 }  # fmt: skip
 
+ON_DEMAND = {"subprocess", "hfcheck.loading.ask", "hfcheck.loading.deep", "hfcheck.rehearsal"}
+"""What `--deep` takes to ask the installed transformers."""
+
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 REPOSITORY = Example(
@@ -66,6 +69,7 @@ def test_plain_check_loads_nothing_heavy(command: list[str], tmp_path: Path) -> 
     modules = set(loaded.read_text().split("\n"))
     assert {"hfcheck.engine", "hfcheck_rules.index_shard_missing"} <= modules, "it came as far as the rules"
     assert not {name.partition(".")[0] for name in modules} & HEAVY
+    assert not modules & ON_DEMAND, "no process is started"
 
 
 def test_every_module_has_its_layer() -> None:

@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-from hfcheck.finding import Severity, printable, visible
+from hfcheck.finding import MESSAGE, Severity, printable, shorten, visible
+from hfcheck.loading.judge import Load
 from hfcheck.locate import Located
 from hfcheck.report import Report, RepositoryReport, Skipped
 from hfcheck.reports import sink
 
 SCHEMA_VERSION = 1
-ENGINE = "transformers 5.23.0"
-NOT_CHECKED = "this version compares files with each other and not yet with the architecture"
 
 
 def render(report: Report) -> str:
@@ -41,25 +40,33 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
+MAX_NAMES = 10_000
+"""Names in a list of `load`; `counts` says how many there are."""
+
+
 def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, Any]:
     return {
         "path": visible(repository.path),
         "kind": repository.kind.value,
         "verdict": repository.verdict(fail_on).value,
-        "load": {
-            "engine": ENGINE,
-            "architecture": _optional(repository.architecture),
-            "outcome": "not-checked",
-            "reason": NOT_CHECKED,
-            "missing": [],
-            "unexpected": [],
-            "mismatched": [],
-        },
+        "load": _load(repository.load, repository.architecture),
         "files": {"checked": repository.checked, "skipped": [_skipped(skipped) for skipped in repository.skipped]},
         "findings": [_finding(located) for located in repository.findings],
         "ignored": [
             {**_finding(ignored.located), "reason": sink.name(ignored.reason)} for ignored in repository.ignored
         ],
+    }
+
+
+def _load(load: Load, declared: str | None) -> dict[str, Any]:
+    lists = {"missing": load.missing, "unexpected": load.unexpected, "mismatched": load.mismatched}
+    return {
+        "engine": load.engine,
+        "architecture": _optional(load.architecture or declared),
+        "outcome": load.outcome,
+        "reason": printable(shorten(load.reason, MESSAGE)),
+        **{kind: [sink.name(name) for name in names[:MAX_NAMES]] for kind, names in lists.items()},
+        "counts": {kind: len(names) for kind, names in lists.items()},
     }
 
 

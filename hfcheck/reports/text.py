@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from textwrap import wrap
 
-from hfcheck.finding import Severity, printable, quote, visible
+from hfcheck.finding import Severity, printable, quote, shorten, visible
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped, Verdict
 from hfcheck.reports import sink
@@ -19,6 +19,16 @@ WIDTH = 100
 
 LISTED = 5
 """Files that were not checked, and ignored rules, that are named; the JSON report names all."""
+
+SENTENCE = 200
+"""Characters of the reason for the outcome of a load."""
+
+OUTCOMES = {
+    "loads": "loads",
+    "loads-reinitialised": "loads with random weights",
+    "raises": "refuses it",
+    "not-checked": "not checked",
+}
 
 SHORT = 80
 """Characters of an architecture or a reason."""
@@ -84,14 +94,24 @@ def covered(repository: RepositoryReport) -> str:
     return f"{files}: {', '.join([f'{repository.checked} checked', *parts])}"
 
 
+def loaded(repository: RepositoryReport) -> str:
+    """`transformers 5.23.0: loads`, or what else it would do, and how many tensors that is about."""
+    load = repository.load
+    parts = (load.missing, "missing"), (load.mismatched, "of another shape"), (load.unexpected, "unused")
+    counts = [f"{len(names)} {word}" for names, word in parts if names]
+    said = OUTCOMES[load.outcome] + (f" ({', '.join(counts)})" if counts else "")
+    reason = f": {shorten(load.reason, SENTENCE)}" if load.reason else ""
+    return printable(f"{load.engine}: {said}{reason}")
+
+
 def _repository(repository: RepositoryReport, fail_on: Severity, width: int, paint: Paint) -> Iterator[str]:
     verdict = repository.verdict(fail_on)
     # The verdict comes first: whatever a folder or a config calls itself, it stands behind the word that counts.
     word = paint(verdict.value, VERDICT_COLOURS[verdict])
     head = f"{word}  {paint(_path(repository, '.'), BOLD)}  {_kind(repository)}"
     left_out = [*_not_checked(repository), *_ignored(repository.ignored)]
-    if not repository.findings and not left_out:
-        yield f"{head}  {covered(repository)}"
+    if not repository.findings and not left_out and not repository.load.reason:
+        yield f"{head}  {covered(repository)}; {loaded(repository)}"
         return
     yield head
     for _, same_file in groupby(repository.findings, key=lambda located: located.finding.at.path):
@@ -102,7 +122,7 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
                 yield from _finding(located, width, paint)
     if repository.findings:
         yield ""
-    for line in (covered(repository), *left_out):
+    for line in (loaded(repository), covered(repository), *left_out):
         first, *others = _wrapped(line, width - len("  | "))
         yield from (f"  {first}", *(f"  | {other}" for other in others))
     yield ""

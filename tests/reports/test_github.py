@@ -2,13 +2,16 @@
 
 from hfcheck.facts import Kind
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.loading.judge import not_checked
 from hfcheck.locate import Located
 from hfcheck.report import Reason, Report, RepositoryReport, Skipped
 from hfcheck.reports import FORMATS
 
+LOAD = not_checked("nothing was read")
+
 
 def rendered(*findings: Located, path: str = "models/a", skipped: tuple[Skipped, ...] = ()) -> list[str]:
-    repository = RepositoryReport(path, Kind.TRANSFORMERS, None, 9, skipped, findings)
+    repository = RepositoryReport(path, Kind.TRANSFORMERS, None, LOAD, 9, skipped, findings)
     return FORMATS["github"](Report((repository,), ())).splitlines()
 
 

@@ -14,6 +14,7 @@ from hfcheck import engine, registry, testing
 from hfcheck.config import Settings
 from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.loading.judge import not_checked
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped
 from hfcheck.reports import sarif
@@ -21,6 +22,7 @@ from hfcheck.rule import Rule
 
 SCHEMA = Path(__file__).with_name("sarif-2.1.0-rtm.5.json")
 RULES = tuple(sorted((*registry.load(), *engine.OWN_RULES), key=lambda rule: rule.id))
+LOAD = not_checked("nothing was read")
 SHARD = next(rule for rule in RULES if rule.id == "IDX001")
 
 
@@ -75,7 +77,7 @@ def repository(
     ignored: tuple[Ignored, ...] = (),
     crashed: bool = False,
 ) -> RepositoryReport:
-    return RepositoryReport(path, Kind.TRANSFORMERS, "X", 1, skipped, findings, ignored, crashed)
+    return RepositoryReport(path, Kind.TRANSFORMERS, "X", LOAD, 1, skipped, findings, ignored, crashed)
 
 
 def located(at: At, message: str = "something is wrong", **numbers: int) -> Located:

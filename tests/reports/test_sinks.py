@@ -27,6 +27,7 @@ from hfcheck.facts import Facts, Kind
 from hfcheck.finding import At, Finding, Severity, pointer, printable, visible
 from hfcheck.formats.json_ import JsonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
+from hfcheck.loading.judge import ENGINE, Load
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped
 from hfcheck.reports import FORMATS, sink, text
@@ -121,11 +122,28 @@ PLACES = st.builds(At, HOSTILE, st.none() | HOSTILE.map(pointer), st.none() | HO
 FINDINGS = st.builds(Finding, st.just("REP990"), st.just("tells"), st.sampled_from(Severity), PLACES, HOSTILE, HOSTILE)
 NUMBERS = st.sampled_from([(None, None, None), (3, 5, None), (None, None, 8)])
 LOCATED = st.builds(lambda finding, numbers: Located(finding, *numbers), FINDINGS, NUMBERS)
+NAMES = st.lists(HOSTILE, max_size=2).map(tuple)
+LOADS = st.builds(
+    Load,
+    architecture=st.none() | HOSTILE,
+    outcome=st.sampled_from(["loads", "loads-reinitialised", "raises", "not-checked"]),
+    reason=st.just("") | HOSTILE,
+    engine=st.just(ENGINE),
+    missing=NAMES,
+    unexpected=NAMES,
+    mismatched=NAMES,
+    spec=st.none(),
+    causes=st.just(()),
+    is_refused=st.booleans(),
+    gap=st.none(),
+    open_question=st.none(),
+)
 REPOSITORIES = st.builds(
     RepositoryReport,
     path=HOSTILE,
     kind=st.sampled_from(Kind),
     architecture=st.none() | HOSTILE,
+    load=LOADS,
     checked=st.integers(0, 9),
     skipped=st.lists(st.builds(Skipped, HOSTILE, st.sampled_from(Reason), HOSTILE), max_size=3).map(tuple),
     findings=st.lists(LOCATED, max_size=3).map(tuple),
@@ -159,7 +177,11 @@ def check_json(report: Report) -> None:
     assert document["settings"] == visible(report.settings or "")
     for told, meant in zip(document["repositories"], report.repositories, strict=True):
         assert told["path"] == visible(meant.path)
-        assert told["load"]["architecture"] == shown(meant.architecture)
+        assert told["load"]["architecture"] == shown(meant.load.architecture or meant.architecture)
+        assert told["load"]["reason"] == printable(meant.load.reason)
+        for kind in ("missing", "unexpected", "mismatched"):
+            assert told["load"][kind] == list(map(visible, getattr(meant.load, kind)))
+            assert told["load"]["counts"][kind] == len(told["load"][kind])
         assert [entry["path"] for entry in told["files"]["skipped"]] == [visible(entry.path) for entry in meant.skipped]
         assert [entry["reason"] for entry in told["ignored"]] == [visible(entry.reason) for entry in meant.ignored]
         for entry, located in zip(told["findings"], meant.findings, strict=True):

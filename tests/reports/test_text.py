@@ -6,10 +6,12 @@ import pytest
 
 from hfcheck.facts import Kind
 from hfcheck.finding import At, Finding, Severity
+from hfcheck.loading.judge import Load, not_checked
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped
 from hfcheck.reports import text
 
+LOADS = Load("LlamaForCausalLM", "loads")
 PICTURE, POINTER = Skipped("a.png", Reason.UNKNOWN), Skipped("model.safetensors", Reason.POINTER)
 
 
@@ -26,8 +28,9 @@ def repository(
     skipped: tuple[Skipped, ...] = (PICTURE,),
     ignored: tuple[Ignored, ...] = (),
     architecture: str | None = "LlamaForCausalLM",
+    load: Load = LOADS,
 ) -> RepositoryReport:
-    return RepositoryReport(path, Kind.TRANSFORMERS, architecture, 9, skipped, findings, ignored)
+    return RepositoryReport(path, Kind.TRANSFORMERS, architecture, load, 9, skipped, findings, ignored)
 
 
 def rendered(*repositories: RepositoryReport, width: int = text.WIDTH) -> list[str]:
@@ -36,7 +39,7 @@ def rendered(*repositories: RepositoryReport, width: int = text.WIDTH) -> list[s
 
 def test_a_clean_repository_is_two_lines() -> None:
     assert rendered(repository()) == [
-        "pass  ./models/a  LlamaForCausalLM  10 files: 9 checked, 1 not a known type",
+        ("pass  ./models/a  LlamaForCausalLM  10 files: 9 checked, 1 not a known type; transformers 5.23.0: loads"),
         "no findings in 1 repository",
     ]
 
@@ -50,11 +53,34 @@ def test_a_finding_is_severity_rule_place_message_and_hint() -> None:
         "    | wrong",
         "    | hint: Put it right.",
         "",
+        "  transformers 5.23.0: loads",
         "  10 files: 9 checked, 1 not a known type",
         "",
         "1 error, 0 warnings, 0 notes in 1 repository",
         "`hfcheck explain IDX001` says why it matters and how to put it right",
     ]
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (
+            Load("X", "loads-reinitialised", missing=("a", "b"), unexpected=("c",)),
+            "loads with random weights (2 missing, 1 unused)",
+        ),
+        (Load("X", "raises", mismatched=("a",)), "refuses it (1 of another shape)"),
+        (Load(None, "raises", "there is no `model_type`"), "refuses it: there is no `model_type`"),
+        (not_checked('the type "a\\x0ab" is\nunknown'), 'not checked: the type "a\\x0ab" is\\x0aunknown'),
+    ],
+)
+def test_what_a_loader_would_do(load: Load, said: str) -> None:
+    assert f"  transformers 5.23.0: {said}" in rendered(repository("a", found("x"), load=load))
+
+
+def test_why_a_load_is_not_checked_is_said_of_a_clean_repository() -> None:
+    lines = rendered(repository(load=not_checked("it is " + "very " * 60 + "new")))
+    assert lines[1].startswith("  transformers 5.23.0: not checked: it is very")
+    assert max(map(len, lines)) <= text.WIDTH
 
 
 def test_files_are_set_apart_and_places_are_not_repeated() -> None:

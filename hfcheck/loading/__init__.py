@@ -1,0 +1,1 @@
+"""What `from_pretrained` of transformers would do with these headers and this config, without torch."""

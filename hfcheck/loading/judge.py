@@ -1,0 +1,212 @@
+"""What `from_pretrained` would do with a config and the headers of its weights, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Literal
+
+from hfcheck.finding import quote
+from hfcheck.formats.tensor import Tensor
+from hfcheck.loading import atlas
+from hfcheck.loading.accept import Unmodelled, accept
+from hfcheck.loading.answer import Answer, Denied, Described
+from hfcheck.loading.cause import Cause
+from hfcheck.loading.choose import Choice, Refused, choose, index
+from hfcheck.loading.draft import ConfigRaises, Resolved, Unresolvable
+from hfcheck.loading.evidence import Evidence, Review, as_it_is
+from hfcheck.loading.expand import NegativeSize, NotCertain, TooMany
+from hfcheck.loading.explain import explain
+from hfcheck.loading.quantised import Quantisation, judged, recognise, remainder
+from hfcheck.loading.resolve import resolve
+from hfcheck.loading.spec import Outcome, Spec, Verdict
+from hfcheck.loading.what_if import Alternatives
+
+ENGINE = "transformers 5.23.0"
+Word = Literal["loads", "loads-reinitialised", "raises", "not-checked"]
+
+
+class Gap(Enum):
+    """What it is that hfcheck does not know of a model."""
+
+    CODE = "its class is code of the repository"
+    DATA = "the atlas has no certain data for its class"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """A load that did not take place.
+
+    `architecture` is the class that is judged, None where there is none; `reason` a sentence on why it is not checked,
+    or what it stops at before the weights. `spec` is there where the weights were compared, `causes` are what explains
+    their faults. `is_refused` says that the config is valid and the class is not built from it: `reason` says why.
+    `gap` is why it is not checked, where the model is not known; `open_question` the class that the installed
+    transformers may know instead.
+    """
+
+    architecture: str | None
+    outcome: Word
+    reason: str = ""
+    engine: str = ENGINE
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
+    spec: Spec | None = None
+    causes: tuple[Cause, ...] = ()
+    is_refused: bool = False
+    gap: Gap | None = None
+    open_question: Choice | None = None
+
+
+def not_checked(reason: str, architecture: str | None = None) -> Load:
+    return Load(architecture, "not-checked", reason)
+
+
+def judge(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    elsewhere: Mapping[str, Tensor],
+    answer: Answer | None = None,
+) -> Load:
+    """The load of these tensors, all that the loader opens; `elsewhere` are others, of which other findings speak.
+
+    `answer` is that of the installed transformers to the question that the load left open without it.
+    """
+    choice = choose(config, index())
+    if isinstance(choice, Refused):
+        return Load(None, choice.outcome, choice.reason, gap=Gap.CODE if choice.outcome == "not-checked" else None)
+    checkpoint = _Checkpoint(config, choice, tensors, elsewhere, recognise(config, tensors))
+    return _by_answer(checkpoint, answer) if answer is not None else _by_atlas(checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """What is judged: the arguments of `judge`, and what they say at first sight."""
+
+    config: Mapping[str, Any]
+    choice: Choice
+    tensors: Mapping[str, Tensor]
+    elsewhere: Mapping[str, Tensor]
+    quantisation: Quantisation | None
+
+
+def _by_atlas(checkpoint: _Checkpoint) -> Load:
+    choice, name = checkpoint.choice, checkpoint.choice.class_name
+    try:
+        resolved = of_choice(checkpoint.config, choice)
+        entry = atlas.entry(choice.model_type)
+        if entry is None:
+            return _unknown(choice, f"there is no data for the type {quote(choice.model_type)}")
+        if uncertified := _uncertified(entry, name, resolved):
+            return _unknown(choice, uncertified)
+        if checkpoint.quantisation is not None and checkpoint.quantisation.refusal:
+            return Load(name, "raises", checkpoint.quantisation.refusal)
+        if refusal := _refusal(entry, name, resolved):
+            return Load(name, "raises", f"its constructor asks that {refusal}", is_refused=True)
+        spec = atlas.spec(entry, name, resolved)
+    except ConfigRaises as error:
+        return Load(name, "raises", str(error))
+    except NegativeSize as error:
+        return Load(name, "raises", f"a tensor of the model would have a negative size: {error}", is_refused=True)
+    except TooMany as error:
+        return not_checked(str(error), name)
+    except (Unresolvable, NotCertain) as error:
+        return _unknown(choice, str(error))
+    what_if = Alternatives(checkpoint.config, choice, of_choice, _review(checkpoint.quantisation, spec))
+    return _compared(checkpoint, spec, what_if)
+
+
+def _by_answer(checkpoint: _Checkpoint, answer: Answer) -> Load:
+    """As by the atlas, but that nobody can say what would come of another config: each would be one more question."""
+    name = checkpoint.choice.class_name
+    match answer:
+        case Described(engine, spec):
+            if checkpoint.quantisation is not None and checkpoint.quantisation.refusal:
+                return Load(name, "raises", checkpoint.quantisation.refusal)
+            return replace(_compared(checkpoint, spec, None), engine=engine)
+        case Denied(engine, reason):
+            return Load(name, "raises", reason, engine, is_refused=True)
+    return Load(name, "not-checked", answer.reason, gap=Gap.DATA)
+
+
+def _unknown(choice: Choice, reason: str) -> Load:
+    return Load(choice.class_name, "not-checked", reason, gap=Gap.DATA, open_question=choice)
+
+
+def of_choice(config: Mapping[str, Any], choice: Choice) -> Resolved:
+    """The config of the class that is judged: the whole file, or a part of it. Raises as `resolve` does."""
+    if not choice.config:
+        return resolve(config, choice.model_type)
+    whole = resolve(config, str(config.get("model_type")))
+    part = whole.get(choice.config)
+    if not isinstance(part, Resolved):
+        raise Unresolvable(f"there is no config at {quote(choice.config)}")
+    return part
+
+
+def _uncertified(entry: atlas.Entry, name: str, resolved: Resolved) -> str:
+    """Why the class, or one that is mounted in it, is not known well enough to be judged; empty where it is."""
+    for part in atlas.parts(entry, name, resolved):
+        model = part.model
+        if not model.certified:
+            why = model.why_not[0] if model.why_not else "it was not compared with the real class"
+            return f"{model.name} is not certified: {why}"
+    return ""
+
+
+def _refusal(entry: atlas.Entry, name: str, resolved: Resolved) -> str:
+    """The condition of a constructor that the config does not meet; one that we cannot tell is left out."""
+    try:
+        violated = atlas.violated(entry, name, resolved)
+    except NotCertain:
+        return ""
+    return violated.require if violated is not None else ""
+
+
+def _compared(checkpoint: _Checkpoint, spec: Spec, what_if: Alternatives | None) -> Load:
+    choice, tensors, quantisation = checkpoint.choice, checkpoint.tensors, checkpoint.quantisation
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    try:
+        whole = accept(spec, shapes)
+    except Unmodelled as error:
+        return not_checked(str(error), spec.architecture)
+    review = _review(quantisation, spec)
+    outcome = review(whole)
+    evidence = Evidence(
+        spec=spec,
+        outcome=outcome,
+        shapes=shapes,
+        config=checkpoint.config,
+        dtypes={name: tensor.dtype for name, tensor in tensors.items()},
+        elsewhere={name: tensor.shape for name, tensor in checkpoint.elsewhere.items()},
+        quantisation=quantisation,
+        is_named=choice.how != "default",
+        review=review,
+        what_if=what_if,
+    )
+    verdict: Word = outcome.verdict
+    reason = choice.reason
+    if quantisation is not None and quantisation.is_applied and verdict == "loads":
+        verdict, reason = "not-checked", f"{quantisation.label}: only what is not quantised was compared"
+    return Load(
+        architecture=spec.architecture,
+        outcome=verdict,
+        reason=reason,
+        missing=outcome.missing,
+        unexpected=outcome.unexpected,
+        mismatched=tuple(mismatch.name for mismatch in outcome.mismatched),
+        spec=spec,
+        causes=explain(evidence),
+    )
+
+
+def _review(quantisation: Quantisation | None, spec: Spec) -> Review:
+    if quantisation is None:
+        return as_it_is
+
+    def without_what_is_quantised(outcome: Outcome) -> Outcome:
+        return judged(outcome, quantisation, remainder(quantisation, spec.state, outcome))
+
+    return without_what_is_quantised
+
+
+__all__ = ["ENGINE", "Gap", "Load", "Verdict", "judge", "not_checked", "replace"]

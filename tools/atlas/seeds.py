@@ -1,0 +1,232 @@
+"""What the general rules of `tools.atlas.tiny` get wrong: per model type, or per config class, what to put instead.
+
+Most rows are types whose defaults do not build (`head_dim` null, no `prediction_length`), or that tie sizes together.
+The last table is for the few classes that want another config than the other classes of their type.
+"""
+
+from typing import Any, Final
+
+_MROPE: Final = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}}
+_ROPE: Final = {"rope_type": "default", "rope_theta": 10000.0}
+_SERIES: Final = {"prediction_length": 4, "context_length": 8, "d_model": 16}
+_WHOLE_HEADS: Final = {"num_key_value_heads": 4}
+_ATOMS: Final = {"num_spatial_rope_pairs_per_axis": 1, "num_uid_rope_pairs": 1}
+_BERT: Final = {
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
+_BART: Final = {
+    "vocab_size": 96,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 40,
+    "max_position_embeddings": 40,
+}
+_VQGAN: Final = {"base_channels": 32, "channel_multiplier": [1, 2], "num_res_blocks": 1}
+_LAST: Final = {"out_features": ["stage3"]}
+_PYRAMID: Final = {"backbone_config": {"out_features": ["stage1", "stage2", "stage3", "stage4"]}}
+_BLOCK: Final = {
+    "reduce_channel": [1, 1, 0],
+    "return_channel": [1, 1, 0],
+    "vertical_long_to_small_conv_longratio": [[7, 1], [1, 1], [3, 0]],
+    "vertical_long_to_small_conv_midratio": [[5, 1], [1, 1], [2, 0]],
+    "vertical_long_to_small_conv_shortratio": [[3, 1], [1, 1], [1, 0]],
+    "horizontal_small_to_long_conv_longratio": [[1, 7], [1, 1], [0, 3]],
+    "horizontal_small_to_long_conv_midratio": [[1, 5], [1, 1], [0, 2]],
+    "horizontal_small_to_long_conv_shortratio": [[1, 3], [1, 1], [0, 1]],
+    "symmetric_conv_long_longratio": [[7, 7], [1, 1], [3, 3]],
+    "symmetric_conv_long_midratio": [[5, 5], [1, 1], [2, 2]],
+    "symmetric_conv_long_shortratio": [[3, 3], [1, 1], [1, 1]],
+}
+_LCNET_V4: Final = {
+    "model_type": "pp_lcnet_v4",
+    "stem_channels": [3, 8, 16],
+    "block_configs": [
+        [[3, 16, 16, 1, True]],
+        [[3, 16, 16, 1, False]],
+        [[3, 16, 32, [2, 1], False], [3, 32, 32, 1, True]],
+        [[3, 32, 48, [2, 1], False]],
+    ],
+}
+
+SEEDS: Final[dict[str, dict[str, Any]]] = {
+    "align_vision_model": {"width_coefficient": 0.5, "depth_coefficient": 1.0},
+    "autoformer": _SERIES,
+    "bridgetower": {"text_config": {"hidden_size": 64}, "vision_config": {"hidden_size": 64}, "hidden_size": 64},
+    "chameleon": {"vocabulary_map": {"<image>": 5, "IMGIMGBSA": 6}},
+    "chameleon_vqgan": {**_VQGAN, "resolution": 32},
+    "chmv2": {"post_process_channels": [16, 24, 32, 48]},
+    "clap_audio_model": {"patch_embeds_hidden_size": 16, "spec_size": 64, "num_attention_heads": [2, 2, 2, 2]},
+    "cohere_compass_text": {"rope_parameters": {"full_attention": None, "sliding_attention": _ROPE}},
+    "cosmos3_edge_text": _MROPE,
+    "cvt": {"depth": [1, 2, 3]},
+    "dac": {"encoder_hidden_size": 4, "decoder_hidden_size": 64},
+    "dbrx": {
+        "attn_config": {"rope_theta": 10000.0, "kv_n_heads": 2},
+        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "deepseek_ocr2_sam_vision_model": {"downsample_channels": [16, 24]},
+    "deepseek_ocr2_text": {"mlp_layer_types": ["dense", "sparse", "sparse"], "num_experts_per_tok": 2},
+    "depth_pro": {"scaled_images_feature_dims": [48, 32, 16], "intermediate_feature_dims": [32, 16]},
+    "conditional_detr": {"encoder_attention_heads": 8, "decoder_attention_heads": 8},
+    "detr": {"encoder_attention_heads": 8, "decoder_attention_heads": 8},
+    "diffusion_gemma_text": {"global_head_dim": 16, "num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 24},
+    "dinov3_convnext": {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]},
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1},
+    "dots3_note_vision_encoder": {"pyramid_num_routed": [-1, 4, 3]},
+    "dots3_note_text": {
+        **_WHOLE_HEADS,
+        "swa_num_attention_heads": 4,
+        "swa_num_key_value_heads": 4,
+        "swa_q_lora_rank": 16,
+        "swa_kv_lora_rank": 24,
+        "swa_head_dim": 16,
+        "swa_qk_nope_head_dim": 8,
+        "swa_v_head_dim": 12,
+    },
+    "efficientloftr": {"out_features": [16, 16, 24, 32]},
+    "efficientnet": {"width_coefficient": 0.5, "depth_coefficient": 1.0},
+    "emu3": {"vocabulary_map": {"<image>": 5, "<|extra_200|>": 6}},
+    "emu3_vqgan": {**_VQGAN, "hidden_size": 64},
+    "encodec": {"num_filters": 4},
+    "ernie4_5_vl_moe_text": {
+        "rope_parameters": {**_ROPE, "mrope_section": [1, 1, 2]},
+        "moe_intermediate_size": [24, 16],
+        "mlp_layer_types": ["dense", "sparse", "sparse"],
+    },
+    "esm": {"vocab_size": 33},
+    "evolla": {
+        "resampler_dim_head": 8,
+        "protein_encoder_config": {
+            "vocab_size": 72,
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+            "max_position_embeddings": 40,
+        },
+    },
+    "flava_image_codebook": {"hidden_size": 16},
+    "esmfold2": {
+        "num_res_types": 4,
+        "single_inputs_size": 41,
+        "atom_encoder": _ATOMS,
+        "structure_head": {"diffusion_module": {"atom_encoder": _ATOMS}},
+    },
+    "fun_asr_nano": {"adaptor_config": {"intermediate_size": 8}},
+    "gemma4_text": {"global_head_dim": 16},
+    "gemma4_unified_text": {"global_head_dim": 16},
+    "gemma4_assistant": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
+    "gemma4_unified_assistant": {"text_config": {"num_kv_shared_layers": 1, "layer_types": ["full_attention"] * 3}},
+    "glm5_next_text": {**_WHOLE_HEADS, "index_topk": 16},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "num_layers": 2},
+    "granite4_vision": {
+        "deepstack_layer_map": [[0, 0], [1, 1]],
+        "downsample_rate": "1/2",
+        "vision_config": {"hidden_size": 128},
+    },
+    "hiera": {"decoder_hidden_size": 24, "decoder_depth": 1, "decoder_num_heads": 2},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
+    "hunyuan_vl_text": {"head_dim": 8},
+    "informer": _SERIES,
+    "janus_vqgan": _VQGAN,
+    "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv"]},
+    "lw_detr_vit": {"num_windows": 4},
+    "mamba2": {"head_dim": 16},
+    "mimi": {"num_filters": 2},
+    "mimi_decoder": {"num_filters": 2},
+    "mimi_encoder": {"num_filters": 2},
+    "ministral": {"head_dim": 8},
+    "mobilenet_v1": {"depth_multiplier": 0.25},
+    "mobilenet_v2": {"depth_multiplier": 0.25},
+    "mobilevit": {"neck_hidden_sizes": [8, 16, 16, 24, 24, 32, 48], "hidden_sizes": [16, 24, 32]},
+    "mobilevitv2": {"width_multiplier": 0.25},
+    "molmo2_adapter": {"vision_feature_layer": [2, 1]},
+    "moonshine_streaming": {"num_key_value_heads": 2},
+    "nemotron": {"head_dim": 8, "num_key_value_heads": 2},
+    "nemo_speechlm": {"text_config": {"hybrid_override_pattern": "ME*M"}},
+    "neomme": {"head_dim": 16},
+    "neucodec": {"encoder_hidden_size": 4},
+    "patchtsmixer": {"context_length": 32},
+    "pe_audio_encoder": {"dac_config": {"encoder_hidden_size": 4}},
+    "perceiver": {"num_cross_attention_heads": 1},
+    "pocket_tts_audio_tokenizer": {"num_filters": 4},
+    "pocket_tts_audio_tokenizer_decoder": {"num_filters": 4},
+    "pocket_tts_audio_tokenizer_encoder": {"num_filters": 4},
+    "pp_lcnet": {"scale": 0.25},
+    "pp_lcnet_v3": {"scale": 0.25},
+    "pp_lcnet_v4": _LCNET_V4,
+    "pp_ocrv5_server_det": {
+        "intraclass_block_config": _BLOCK,
+        "kernel_list": [3, 2, 2],
+        "scale_factor_list": [1, 2, 4, 8],
+    },
+    "pp_ocrv6_medium_det": {
+        "intraclass_block_config": _BLOCK,
+        "kernel_list": [3, 2, 2],
+        "scale_factor_list": [1, 2, 4, 8],
+        "backbone_config": _LCNET_V4,
+    },
+    "pp_ocrv6_small_rec": {"backbone_config": _LCNET_V4},
+    "pp_ocrv6_tiny_rec": {"backbone_config": _LCNET_V4},
+    "qwen3_omni_moe": {
+        "talker_config": {"spatial_merge_size": 2, "text_config": {"shared_expert_intermediate_size": 40}}
+    },
+    "rag": {
+        "question_encoder": {"model_type": "dpr", **_BERT, "max_position_embeddings": 40},
+        "generator": {"model_type": "bart", **_BART},
+    },
+    "reformer": {"axial_pos_shape": [4, 8], "axial_pos_embds_dim": [12, 20], "is_decoder": True},
+    "sam2_hiera_det_model": {
+        "hidden_size": 16,
+        "embed_dim_per_stage": [16, 32, 48, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "global_attention_blocks": [2, 3],
+        "image_size": [32, 32],
+    },
+    "sam2_vision_model": {"backbone_channel_list": [64, 48, 32, 16]},
+    "rf_detr": {"backbone_config": {"model_type": "rf_detr_dinov2", "num_windows": 2}},
+    "sapiens2": {"head_config": {"upsample_out_channels": [24, 16], "conv_out_channels": [16, 8]}},
+    "seggpt": {"intermediate_hidden_state_indices": [1, 1, 2, 2], "merge_index": 1},
+    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}},
+    "time_series_transformer": _SERIES,
+    "tipsv2_dpt": {"neck_hidden_sizes": [16, 24, 32, 48]},
+    "tvp": {"visual_prompt_size": 8},
+    "univnet": {"model_hidden_channels": 8, "kernel_predictor_hidden_channels": 8},
+    "uvdoc_backbone": {
+        "resnet_head": [[3, 8], [8, 8]],
+        "resnet_configs": [[[8, 8, 1, False]], [[8, 16, 1, True], [16, 16, 3, False]], [[16, 32, 1, True]]],
+        "stage_configs": [[[32, 1]], [[32, 2]], [[32, 5], [32, 3]]],
+    },
+    "vibevoice_acoustic_tokenizer": {"num_filters": 2},
+    "vibevoice_acoustic_tokenizer_decoder": {"num_filters": 2},
+    "vibevoice_acoustic_tokenizer_encoder": {"num_filters": 2},
+    "vibevoice_asr": {"acoustic_tokenizer_chunk_size": 6400},
+    "vitmatte": {"backbone_config": _LAST},
+    "vitpose": {"backbone_config": {"out_indices": [3]}},
+    "wav2vec2-bert": {"vocab_size": 96},
+    "wav2vec2-conformer": {"vocab_size": 96},
+    "xcodec2": {"encoder_hidden_size": 4},
+    "zamba": {"layers_block_type": ["linear_attention", "hybrid", "hybrid"]},
+    "zamba2": {"layers_block_type": ["linear_attention", "hybrid", "hybrid"]},
+    "zoedepth": {"backbone_config": {"num_hidden_layers": 4, "out_features": ["stage1", "stage2", "stage3", "stage4"]}},
+}
+
+OF_CLASS: Final[dict[str, dict[str, Any]]] = {
+    "ViltForImagesAndTextClassification": {"num_images": 2},
+    "BridgeTowerForContrastiveLearning": {"contrastive_hidden_size": 24, "logit_scale_init_value": 2.6592},
+    "BeitForSemanticSegmentation": {"out_indices": [0, 1, 2, 3]},
+    "ConditionalDetrForSegmentation": _PYRAMID,
+    "DetrForSegmentation": _PYRAMID,
+    "ReformerForMaskedLM": {"is_decoder": False},
+    "ReformerForQuestionAnswering": {"is_decoder": False},
+    "T5GemmaEncoderModel": {"is_encoder_decoder": False},
+}
