@@ -9,7 +9,12 @@ from hfcheck.loading.cause import Cause, Kind
 
 
 def diagnosed(facts: Facts, *kinds: Kind) -> Iterator[tuple[Cause, At]]:
-    """The causes of these kinds in the load of a unit; none where it was not judged."""
+    """The causes of these kinds in the load of a unit; none where it was not judged.
+
+    None either where the right weights lie beside the wrong ones: `weight-sets-disagree` says that.
+    """
+    if facts.load.causes and facts.is_in_the_way:
+        return
     for cause in facts.load.causes:
         if cause.kind in kinds:
             yield cause, place(facts, cause)

@@ -20,7 +20,7 @@ from hfcheck.formats.tensor import Tensor
 from hfcheck.loading.answer import Answer
 from hfcheck.loading.config_faults import config_faults
 from hfcheck.loading.draft import ConfigRaises
-from hfcheck.loading.judge import Load, judge, not_checked
+from hfcheck.loading.judge import UNCLAIMED, Load, judge, not_checked
 from hfcheck.remote_code import Site, sites
 from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
@@ -142,11 +142,12 @@ class Facts:
     def load(self) -> Load:
         """What `from_pretrained` of transformers would do with this folder."""
         if self.config is None or not self.claims_transformers:
-            return not_checked("no config here says that transformers loads it")
+            return UNCLAIMED
         if self.opened is None:
             return Load(None, "raises", "there is no file that transformers opens for weights")
-        if self.index is not None and self.missing_shards(self.index):
-            return Load(None, "raises", "a shard that the index names is missing")
+        stopped = self._stopped_at_index(self.opened) if layout.index_name(self.opened) is not None else None
+        if stopped is not None:
+            return stopped
         unread = [path for path in self.loaded or (self.opened,) if path not in self.loaded_headers]
         if unread:
             return self._unread(unread[0])
@@ -157,6 +158,22 @@ class Facts:
         nowhere = Tensor("", (), 0, 0)
         elsewhere |= {name: nowhere for names in mapped for name in names if name not in tensors | elsewhere}
         return judge(self.config, tensors, elsewhere, self.answer)
+
+    def _stopped_at_index(self, path: str) -> Load | None:
+        """The load of an index that cannot be followed, by any loader or by us; None for one that can."""
+        document = self.json(path)
+        if document is None:
+            return self._unread(path)
+        if self.index is None:
+            return Load(None, "raises", f"{quote(basename(path))} is no index that can be followed")
+        # transformers 5.23 reads both keys and adds to the second (`utils/hub.py:get_checkpoint_shard_files`).
+        if type(document.value) is dict and type(document.value.get("metadata")) is not dict:
+            return Load(None, "raises", f"{quote(basename(path))} has no metadata")
+        if not self.index.followed:
+            return not_checked("the index leads out of the folder, where hfcheck does not look")
+        if self.missing_shards(self.index):
+            return Load(None, "raises", "a shard that the index names is missing")
+        return None
 
     def _unread(self, path: str) -> Load:
         """The load of weights of which one file has no header that we know."""
@@ -296,6 +313,14 @@ class Facts:
             return None
         untied = says_untied(self.config)
         return next(filter(None, (disagreement(loaded, other, untied=untied) for other in self.rival_sets)), None)
+
+    @cached_property
+    def is_in_the_way(self) -> bool:
+        """Whether what the loader opens lies in the way of other weights, which the config would fit."""
+        if self.disagreement is None or self.config is None:
+            return False
+        others = (other.tensors for other in self.rival_sets if other.whole and other.tensors is not None)
+        return any(judge(self.config, tensors, {}).outcome == "loads" for tensors in others)
 
     @cached_property
     def code_sites(self) -> dict[str, tuple[Site, ...]]:

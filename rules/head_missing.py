@@ -2,7 +2,8 @@
 
 ## What it finds
 Weights in which all of the base is there and nothing, or another head, in the place of the head of the class that
-`architectures` names. One finding. A head that is tied to the embedding need not be stored.
+`architectures` names. One finding. A head that is tied to the embedding need not be stored. In front of a pooling
+module of sentence-transformers it is a warning: that library loads the base alone.
 
 ## Why it matters
 transformers 5.23.0 fills the head with random numbers, says so in a report and exits with 0: a classifier answers by
@@ -20,6 +21,7 @@ from hfcheck.example_models import BERT, LLAMA, bert_tensors, llama_tensors, ren
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.loading.cause import Kind
+from hfcheck.pooling import pools_hidden_states
 from hfcheck.rule import Example, Rule
 
 BASE = without(bert_tensors(), "classifier")
@@ -58,5 +60,7 @@ class HeadMissing(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
+        # sentence-transformers loads the base by AutoModel: the head is missing for others.
+        severity = Severity.WARNING if pools_hidden_states(facts) else None
         for cause, at in diagnosed(facts, Kind.HEAD):
-            yield self.finding(at, cause.message, hint=cause.hint)
+            yield self.finding(at, cause.message, hint=cause.hint, severity=severity)

@@ -21,6 +21,7 @@ from hfcheck.example_models import BERT, LLAMA, bert_tensors, llama_tensors, ren
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.loading.cause import Kind
+from hfcheck.pooling import pools_hidden_states
 from hfcheck.rule import Example, Rule
 
 CLASS = At("config.json", "/architectures/0")
@@ -66,5 +67,6 @@ class OtherClassSaved(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         for cause, at in diagnosed(facts, Kind.OTHER_CLASS):
-            severity = None if cause.missing else Severity.WARNING
+            # sentence-transformers loads the base by AutoModel: the head is missing for others.
+            severity = None if cause.missing and not pools_hidden_states(facts) else Severity.WARNING
             yield self.finding(at, cause.message, hint=cause.hint, severity=severity)

@@ -113,7 +113,7 @@ class PlaceholderTensor(Rule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         judged = [self.finding(at, cause.message) for cause, at in diagnosed(facts, Kind.PLACEHOLDER)]
-        if judged:
+        if judged or facts.load.outcome == "loads":  # a model that is built with empty tensors stores empty ones
             yield from judged
             return
         if facts.kind not in HAVE_A_LOADER or any(facts.has_file(facts.inside(name)) for name in QUANTISED_FILES):

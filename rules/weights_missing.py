@@ -6,6 +6,9 @@ better explanation: no prefix, no head, no layer, no changed name. One finding f
 missing, and one for each group of names that are missing in the same layers. Tied parameters and those that a class may
 lack by its own word are left out, and so is what an index misses.
 
+A base that lacks nothing but its pooler is a warning: its hidden states are good, and many embeddings are published so.
+Where a pooling module of sentence-transformers takes the hidden states, nothing is said.
+
 ## Why it matters
 transformers 5.23.0 fills the parameters with random numbers. It says so in a report and exits with 0, so that a
 pipeline goes on: https://github.com/huggingface/transformers/issues/30381 .
@@ -17,11 +20,18 @@ Save the model again from a process that holds all of it. If a part is not meant
 from collections.abc import Iterator
 
 from hfcheck.diagnoses import diagnosed
-from hfcheck.example_models import BERT, LLAMA, bert_tensors, llama_tensors, repository, without
+from hfcheck.example_models import BERT, LLAMA, bert_tensors, llama_tensors, renamed, repository, without
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.loading.cause import Kind
+from hfcheck.pooling import pools_hidden_states
 from hfcheck.rule import Example, Rule
+
+NO_POOLER = renamed(without(bert_tensors(), "classifier", "pooler"), "bert.", "")
+POOLING = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
 
 
 class WeightsMissing(Rule):
@@ -46,9 +56,19 @@ class WeightsMissing(Rule):
             repository(BERT, without(bert_tensors(), "embeddings")),
             at=(At("model.safetensors", tensor="bert.embeddings.LayerNorm.bias"),),
         ),
+        Example(
+            "a base without its pooler: a warning",
+            repository(BERT, NO_POOLER, architectures=["BertModel"]),
+            at=(At("model.safetensors", tensor="pooler.dense.bias"),),
+        ),
     )
     good = (
         Example("all there", repository(LLAMA, llama_tensors())),
+        Example(
+            "an embedding model whose pooling module does without the pooler",
+            {**repository(BERT, NO_POOLER, architectures=["BertModel"]), "modules.json": POOLING},
+            near_miss=True,
+        ),
         Example(
             "a head that is the embedding",
             repository(LLAMA, without(llama_tensors(), "lm_head"), tie_word_embeddings=True),
@@ -72,5 +92,8 @@ class WeightsMissing(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        for cause, at in diagnosed(facts, Kind.MISSING):
-            yield self.finding(at, cause.message, hint=cause.hint)
+        for cause, at in diagnosed(facts, Kind.MISSING, Kind.POOLER):
+            if cause.kind is Kind.POOLER and pools_hidden_states(facts):
+                continue  # its modules pool the hidden states
+            severity = Severity.WARNING if cause.kind is Kind.POOLER else None
+            yield self.finding(at, cause.message, hint=cause.hint, severity=severity)

@@ -62,18 +62,34 @@ def placeholders(shape: list[int]) -> Files:
     return testing.llama(dict.fromkeys(FIRST, ("BF16", shape)), dict.fromkeys(SECOND, ("BF16", shape)))
 
 
+QWEN_VISION = {
+    "blocks.0.attn.proj": [8, 8], "blocks.0.attn.qkv": [24, 8], "blocks.0.mlp.fc1": [16, 8],
+    "blocks.0.mlp.fc2": [8, 16], "merger.mlp.0": [32, 32], "merger.mlp.2": [16, 32], "blocks.0.norm1": [8],
+    "blocks.0.norm2": [8], "merger.ln_q": [8],
+}  # fmt: skip
+
+
 def text_model_of_a_qwen() -> Files:
-    tensors = {
-        f"model.{'language_model.' * 3}{name.removeprefix('model.')}": value
-        for name, value in (FIRST | SECOND).items()
-        if name != "lm_head.weight"
-    }
+    """A whole Qwen2-VL, whose text model was saved with a prefix too many, twice."""
+    text = {name: value for name, value in (FIRST | SECOND).items() if name != "lm_head.weight"}
+    for layer in range(2):
+        for name, size in (("q_proj", 16), ("k_proj", 8), ("v_proj", 8)):
+            text[f"model.layers.{layer}.self_attn.{name}.bias"] = ("BF16", [size])
+    tensors = {f"model.{'language_model.' * 3}{name.removeprefix('model.')}": value for name, value in text.items()}
+    tensors["model.visual.patch_embed.proj.weight"] = ("BF16", [8, 3, 2, 14, 14])
+    for name, shape in QWEN_VISION.items():
+        tensors[f"model.visual.{name}.weight"] = ("BF16", shape)
+        tensors[f"model.visual.{name}.bias"] = ("BF16", shape[:1])
     config = {
         "architectures": ["Qwen2VLForConditionalGeneration"],
         "model_type": "qwen2_vl",
-        "text_config": {"hidden_size": 16, "vocab_size": 64, "num_hidden_layers": 2},
+        "text_config": {
+            "hidden_size": 16, "intermediate_size": 32, "vocab_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2,
+        },
+        "vision_config": {"depth": 1, "embed_dim": 8, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 2},
         "tie_word_embeddings": True,
-    }
+    }  # fmt: skip
     return {**testing.llama_without_weights(), "config.json": config, SINGLE: tensors}
 
 
@@ -310,7 +326,7 @@ FAILURES = (
         f"{GITHUB}huggingface/transformers/pull/45314",
         text_model_of_a_qwen,
         "WGT003",
-        WARNING,
+        ERROR,
         At(SINGLE, tensor=f"model.{'language_model.' * 3}embed_tokens.weight"),
     ),
     Failure(

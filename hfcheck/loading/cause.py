@@ -21,6 +21,7 @@ class Kind(Enum):
     OTHER_CLASS = "the tensors of another class of the same type"
     OTHER_TYPE = "the tensors of another type"
     HEAD = "the base of the model without its head"
+    POOLER = "the base of the model without its pooler"
     UNTIED = "no head, and a config that does not tie one"
     QUANTISED = "quantised tensors that are loaded as weights"
     LAYERS = "another number of layers"

@@ -6,7 +6,7 @@ called, the repository does not decide: `architectures` says what was saved, and
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -44,14 +44,14 @@ class Choice:
 
     `how`: "named" by `architectures[0]`; "part", named too, and its config is a sub-config of the file; "counterpart",
     the class of this type for the task of the class that is named, which belongs to another type; "default", where
-    `architectures` is of no help. `named` is `architectures[0]`, None where there is no such string. `reason` is a
-    sentence for the last two, else empty.
+    `architectures` is of no help; "fitted", the same, and the tensors chose. `named` is `architectures[0]`, None where
+    there is no such string. `reason` is a sentence for the last three, else empty.
     """
 
     model_type: str
     class_name: str
     config: str
-    how: Literal["named", "part", "counterpart", "default"]
+    how: Literal["named", "part", "counterpart", "default", "fitted"]
     named: str | None
     reason: str = ""
 
@@ -118,6 +118,12 @@ def candidates(config: Mapping[str, Any], model_type: str, known: Index) -> tupl
     names = [name for task in tasks for name in _several(entry["auto"][task])]
     own = [name for name in names if name in entry["classes"]]
     return tuple(dict.fromkeys((*own, *entry["classes"], *names)))
+
+
+def fitted(choice: Choice, name: str) -> Choice:
+    """The choice of another class of the type, which the tensors fit better than the default."""
+    reason = choice.reason.replace(f"; {choice.class_name} is judged", f"; {name} is judged, which fits best")
+    return replace(choice, class_name=name, how="fitted", reason=reason)
 
 
 def _default(config: Mapping[str, Any], found: str, named: str | None, known: Index, why: str) -> Choice | Refused:

@@ -15,6 +15,7 @@ from hfcheck.loading.layers import layers
 from hfcheck.loading.leftovers import leftovers
 from hfcheck.loading.nearest import nearest
 from hfcheck.loading.other_type import other_type
+from hfcheck.loading.pooler import pooler
 from hfcheck.loading.precision import precision
 from hfcheck.loading.prefixes import prefixes
 from hfcheck.loading.remainder import missing, nothing, shadowed, unused
@@ -30,6 +31,7 @@ SEARCHES: tuple[Search, ...] = (
     leftovers,
     elsewhere,
     unnamed,
+    pooler,
     undeclared,
     other_type,
     prefixes,

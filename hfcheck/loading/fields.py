@@ -71,6 +71,7 @@ _BOUNDS: Mapping[str, tuple[str, Any]] = {
     "exclusive_min": (">", lambda value, bound: value > bound),
     "max": ("<=", lambda value, bound: value <= bound),
     "exclusive_max": ("<", lambda value, bound: value < bound),
+    "multiple_of": ("divisible by", lambda value, bound: value % bound == 0),
 }
 
 

@@ -239,6 +239,14 @@ def _flatten(budget: Budget, lists: object) -> object:
     return _concat(budget, *items(budget, lists))
 
 
+def _unique(budget: Budget, values: object) -> object:
+    """The items, each once, in the order of their first places; only numbers and strings."""
+    found = items(budget, values)
+    if not all(isinstance(value, (str, int, float)) for value in found):
+        raise NoValue("numbers or strings were expected")
+    return list(dict.fromkeys(found))
+
+
 def _slice(budget: Budget, value: object, start: object, stop: object) -> object:
     part = slice(*(None if bound is None else integer(bound) for bound in (start, stop)))
     return text(value)[part] if isinstance(value, str) else list(items(budget, value)[part])
@@ -324,6 +332,14 @@ def _is(kind: type | tuple[type, ...], but: type | tuple[type, ...] = ()) -> Cal
     return lambda _, value: isinstance(value, kind) and not isinstance(value, but)
 
 
+ACTIVATIONS = frozenset({
+    "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh",
+    "gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "prelu", "quick_gelu", "relu", "relu2",
+    "relu6", "sigmoid", "silu", "sqrtsoftplus", "swish", "tanh", "xielu",
+})  # fmt: skip
+"""The names that `ACT2FN` of transformers 5.23 knows (`activations.py`); any other is a KeyError."""
+
+
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "get": _get, "int": _int, "float": _float, "str": _str, "bool": lambda _, value: truth(value),
     "ceil": lambda _, value: admit(math.ceil(number(value))),
@@ -335,12 +351,14 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "all": lambda budget, values: all(truth(value) for value in items(budget, values)),
     "repeat": _repeat, "list": lambda _, *values: list(values), "concat": _concat, "slice": _slice, "range": _range,
     "reverse": lambda budget, values: list(reversed(items(budget, values))), "sort": _sort, "index": _index,
-    "dict": _dict, "merge": _merge, "pairs": _pairs, "from_pairs": _from_pairs, "put": _put, "flatten": _flatten,
+    "dict": _dict, "merge": _merge, "pairs": _pairs, "from_pairs": _from_pairs, "put": _put,
+    "flatten": _flatten, "unique": _unique,
     "lower": lambda _, value: text(value).lower(), "upper": lambda _, value: text(value).upper(),
     "strip": lambda _, value: text(value).strip(),
     "split": _split, "startswith": lambda _, value, prefix: text(value).startswith(text(prefix)),
     "endswith": lambda _, value, suffix: text(value).endswith(text(suffix)), "contains": contains,
-    "is_list": _is((list, tuple)), "is_int": _is(int, bool), "is_float": _is(float), "is_str": _is(str),
+    "is_activation": lambda _, value: text(value) in ACTIVATIONS, "is_list": _is((list, tuple)),
+    "is_int": _is(int, bool), "is_float": _is(float), "is_str": _is(str),
     "is_bool": _is(bool), "is_dict": _is(dict),
 }  # fmt: skip
 """By name; `if`, `coalesce`, `has` and the loops are not here, for they do not evaluate all their arguments."""

@@ -38,9 +38,10 @@ ARITY: dict[str, tuple[int, int]] = {
     "any": (1, 1), "all": (1, 1), "repeat": (2, 2), "list": (0, MAX_NODES), "concat": (1, MAX_NODES),
     "slice": (3, 3), "range": (1, 3), "reverse": (1, 1), "sort": (1, 1), "index": (2, 2),
     "dict": (0, MAX_NODES), "merge": (1, MAX_NODES), "pairs": (1, 1), "from_pairs": (1, 1), "put": (3, 3),
-    "flatten": (1, 1), "lower": (1, 1), "upper": (1, 1), "strip": (1, 1), "split": (2, 2),
+    "flatten": (1, 1), "unique": (1, 1), "lower": (1, 1), "upper": (1, 1), "strip": (1, 1), "split": (2, 2),
     "startswith": (2, 2), "endswith": (2, 2), "contains": (2, 2),
-    "is_list": (1, 1), "is_int": (1, 1), "is_float": (1, 1), "is_str": (1, 1), "is_bool": (1, 1), "is_dict": (1, 1),
+    "is_activation": (1, 1), "is_list": (1, 1),
+    "is_int": (1, 1), "is_float": (1, 1), "is_str": (1, 1), "is_bool": (1, 1), "is_dict": (1, 1),
 }  # fmt: skip
 """Every function but the loops, with the least and the most arguments."""
 

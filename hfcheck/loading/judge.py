@@ -11,11 +11,16 @@ from hfcheck.loading import atlas
 from hfcheck.loading.accept import Unmodelled, accept
 from hfcheck.loading.answer import Answer, Denied, Described
 from hfcheck.loading.cause import Cause
-from hfcheck.loading.choose import Choice, Refused, choose, index
+from hfcheck.loading.choose import Choice, Refused, choose, fitted, index
+from hfcheck.loading.config_faults import config_faults
 from hfcheck.loading.draft import ConfigRaises, Resolved, Unresolvable
 from hfcheck.loading.evidence import Evidence, Review, as_it_is
 from hfcheck.loading.expand import NegativeSize, NotCertain, TooMany
 from hfcheck.loading.explain import explain
+from hfcheck.loading.expression import fields, parse
+from hfcheck.loading.fields import shown
+from hfcheck.loading.fitting import best
+from hfcheck.loading.names import ABSENT
 from hfcheck.loading.quantised import Quantisation, judged, recognise, remainder
 from hfcheck.loading.resolve import resolve
 from hfcheck.loading.spec import Outcome, Spec, Verdict
@@ -39,8 +44,8 @@ class Load:
     `architecture` is the class that is judged, None where there is none; `reason` a sentence on why it is not checked,
     or what it stops at before the weights. `spec` is there where the weights were compared, `causes` are what explains
     their faults. `is_refused` says that the config is valid and the class is not built from it: `reason` says why.
-    `gap` is why it is not checked, where the model is not known; `open_question` the class that the installed
-    transformers may know instead.
+    `asked` are the fields that its constructor looks at then. `gap` is why it is not checked, where the model is not
+    known; `open_question` the class that the installed transformers may know instead.
     """
 
     architecture: str | None
@@ -53,12 +58,17 @@ class Load:
     spec: Spec | None = None
     causes: tuple[Cause, ...] = ()
     is_refused: bool = False
+    asked: tuple[str, ...] = ()
     gap: Gap | None = None
     open_question: Choice | None = None
 
 
 def not_checked(reason: str, architecture: str | None = None) -> Load:
     return Load(architecture, "not-checked", reason)
+
+
+UNCLAIMED = not_checked("no config here says that transformers loads it")
+"""The load of what is for other libraries: there is nothing that could be checked."""
 
 
 def judge(
@@ -91,6 +101,8 @@ class _Checkpoint:
 
 def _by_atlas(checkpoint: _Checkpoint) -> Load:
     choice, name = checkpoint.choice, checkpoint.choice.class_name
+    if faults := config_faults(checkpoint.config):
+        return Load(name, "raises", faults[0].message)
     try:
         resolved = of_choice(checkpoint.config, choice)
         entry = atlas.entry(choice.model_type)
@@ -98,10 +110,9 @@ def _by_atlas(checkpoint: _Checkpoint) -> Load:
             return _unknown(choice, f"there is no data for the type {quote(choice.model_type)}")
         if uncertified := _uncertified(entry, name, resolved):
             return _unknown(choice, uncertified)
-        if checkpoint.quantisation is not None and checkpoint.quantisation.refusal:
-            return Load(name, "raises", checkpoint.quantisation.refusal)
-        if refusal := _refusal(entry, name, resolved):
-            return Load(name, "raises", f"its constructor asks that {refusal}", is_refused=True)
+        refusal = _refusal(entry, name, resolved)
+        if stopped := _unquantised(checkpoint) or (_refused(name, refusal, resolved) if refusal else None):
+            return stopped
         spec = atlas.spec(entry, name, resolved)
     except ConfigRaises as error:
         return Load(name, "raises", str(error))
@@ -112,7 +123,21 @@ def _by_atlas(checkpoint: _Checkpoint) -> Load:
     except (Unresolvable, NotCertain) as error:
         return _unknown(choice, str(error))
     what_if = Alternatives(checkpoint.config, choice, of_choice, _review(checkpoint.quantisation, spec))
-    return _compared(checkpoint, spec, what_if)
+    return _by_best_fit(checkpoint, _compared(checkpoint, spec, what_if), what_if)
+
+
+def _by_best_fit(checkpoint: _Checkpoint, load: Load, what_if: Alternatives) -> Load:
+    """A load whose class nobody names, through the class that the files fit best: they may hold a base, or a head."""
+    choice = checkpoint.choice
+    if choice.how != "default" or choice.config or load.outcome not in ("loads-reinitialised", "raises"):
+        return load
+    if checkpoint.quantisation is not None or not checkpoint.tensors:
+        return load
+    name = best(what_if, {name: tensor.shape for name, tensor in checkpoint.tensors.items()})
+    if name is None or name == choice.class_name:
+        return load
+    other = _by_atlas(replace(checkpoint, choice=fitted(choice, name)))
+    return load if other.gap is not None else other
 
 
 def _by_answer(checkpoint: _Checkpoint, answer: Answer) -> Load:
@@ -120,12 +145,19 @@ def _by_answer(checkpoint: _Checkpoint, answer: Answer) -> Load:
     name = checkpoint.choice.class_name
     match answer:
         case Described(engine, spec):
-            if checkpoint.quantisation is not None and checkpoint.quantisation.refusal:
-                return Load(name, "raises", checkpoint.quantisation.refusal)
-            return replace(_compared(checkpoint, spec, None), engine=engine)
+            return replace(_unquantised(checkpoint) or _compared(checkpoint, spec, None), engine=engine)
         case Denied(engine, reason):
             return Load(name, "raises", reason, engine, is_refused=True)
     return Load(name, "not-checked", answer.reason, gap=Gap.DATA)
+
+
+def _unquantised(checkpoint: _Checkpoint) -> Load | None:
+    """The load that ends in front of the quantiser; None where it gets past."""
+    refusal = checkpoint.quantisation.refusal if checkpoint.quantisation is not None else None
+    if not refusal:
+        return None
+    name, asked = checkpoint.choice.class_name, ("quantization_config",)
+    return Load(name, "raises", refusal, is_refused=True, asked=asked)
 
 
 def _unknown(choice: Choice, reason: str) -> Load:
@@ -162,6 +194,27 @@ def _refusal(entry: atlas.Entry, name: str, resolved: Resolved) -> str:
     return violated.require if violated is not None else ""
 
 
+def _refused(name: str, require: str, resolved: Resolved) -> Load:
+    """A requirement of a constructor in words, with what the config has; `asked` are the fields that it reads."""
+    asked = tuple(sorted(fields(parse(require)), key=lambda field: (field not in resolved.given, field)))
+    values = [f"{field} is {shown(value)}" for field in asked if is_plain(value := _value(resolved, field))]
+    here = f", and here {', '.join(values)}" if values else ""
+    return Load(name, "raises", f"{name} requires {require}{here}", is_refused=True, asked=asked)
+
+
+def _value(resolved: Resolved, path: str) -> object:
+    """What a dotted path leads to, ABSENT where it leads nowhere."""
+    found: Any = resolved
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Resolved) else ABSENT
+    return found
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value can stand in a sentence."""
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def _compared(checkpoint: _Checkpoint, spec: Spec, what_if: Alternatives | None) -> Load:
     choice, tensors, quantisation = checkpoint.choice, checkpoint.tensors, checkpoint.quantisation
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
@@ -179,7 +232,7 @@ def _compared(checkpoint: _Checkpoint, spec: Spec, what_if: Alternatives | None)
         dtypes={name: tensor.dtype for name, tensor in tensors.items()},
         elsewhere={name: tensor.shape for name, tensor in checkpoint.elsewhere.items()},
         quantisation=quantisation,
-        is_named=choice.how != "default",
+        is_named=choice.how not in ("default", "fitted"),
         review=review,
         what_if=what_if,
     )
@@ -209,4 +262,4 @@ def _review(quantisation: Quantisation | None, spec: Spec) -> Review:
     return without_what_is_quantised
 
 
-__all__ = ["ENGINE", "Gap", "Load", "Verdict", "judge", "not_checked", "replace"]
+__all__ = ["ENGINE", "UNCLAIMED", "Gap", "Load", "Verdict", "judge", "not_checked", "replace"]

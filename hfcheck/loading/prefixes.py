@@ -112,6 +112,8 @@ def _best(
     rest = grouped(name for name in unused if name in sample)
     scores: list[tuple[int, int, str, str]] = []
     for order, ((old, new), votes) in enumerate(_candidates(unused, missing).items()):
+        if new and ("pooler." in old) != ("pooler." in new):
+            continue  # any head of BERT has a `dense` too
         candidates = [name for names in rest.values() for name in names if name.startswith(old)]
         after = evidence.trial(_renamed(sample, candidates, old, new))
         if after is None:

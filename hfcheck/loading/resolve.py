@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from hfcheck.finding import quote
-from hfcheck.loading import atlas, backbone, config_checks, rope
+from hfcheck.loading import atlas, backbone, config_checks, per_layer, rope
 from hfcheck.loading.base_config import (
     BASE_FIELDS,
     DTYPES,
@@ -102,7 +102,10 @@ def _declared(draft: Draft, given: Mapping[str, Any]) -> None:
     """Set the declared fields: each is checked, and what the file does not give has its default."""
     for name, default in BASE_FIELDS.items():
         draft.values[name] = given.get(name, default)
-    for name, declared in draft.entry["fields"].items():
+    fields: Mapping[str, Any] = draft.entry["fields"]
+    last = draft.entry.get("order", ())  # several set one attribute, and the last of them counts
+    for name in [*(name for name in fields if name not in last), *last]:
+        declared = fields[name]
         value = given[name] if name in given else _decoded(declared["default"])
         draft.values[draft.entry["aliases"].get(name, name)] = value
     refused = [
@@ -227,10 +230,10 @@ def _base(draft: Draft, entries: Entries) -> None:
         draft.pending.pop(key, None)
     draft.values["output_attentions"] = draft.pending.pop("output_attentions", False)
     draft.values["_attn_implementation"] = draft.pending.pop("attn_implementation", None)
-    if draft.pending.pop("per_layer_config", None) is not None:
-        raise Unresolvable("its layers have configs of their own (per_layer_config)")
+    layers = draft.pending.pop("per_layer_config", None)
     for key, value in list(draft.pending.items()):
         _adopt(draft, key, value)
+    draft.values |= {"is_heterogeneous": layers is not None, "per_layer_config": per_layer.overrides(draft, layers)}
     draft.pending = {}
     _legacy_layers(draft)
 

@@ -205,7 +205,8 @@ def _validate_part(draft: Draft, part: dict[str, Any]) -> None:
             message = f"rotary parameters of type {quote(kind)} lack {names_of(missing)}"
             raise draft.raises("KeyError", message, _place(draft), About.ROPE)
         _compare(draft, kind, part)
-    head = _or(draft.attribute("head_dim"), None)
+    # Where layers differ, upstream does not look at the size that they share.
+    head = None if draft.values.get("is_heterogeneous") else _or(draft.attribute("head_dim"), None)
     share = part.get("partial_rotary_factor", 1.0)
     if type(head) is int and head > 4 and head % 2 and _is_number(share) and int(head * share) == head:  # noqa: PLR2004 - upstream's test models
         message = f"head_dim is {head}, and rotary embeddings need an even one"

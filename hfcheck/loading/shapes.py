@@ -19,7 +19,9 @@ _MOST = 3
 def placeholders(evidence: Evidence, remaining: Remaining) -> Sequence[Cause]:
     """One cause for all tensors of which only a placeholder was saved."""
     wrong = [evidence.mismatches[name] for name in remaining.mismatched]
-    empty = [mismatch for mismatch in wrong if _is_placeholder(mismatch)]
+    left = {mismatch.stored for mismatch in wrong if _is_placeholder(mismatch)}
+    # A vector of one element may be right by itself: beside a matrix that shrank to one it is a placeholder.
+    empty = [mismatch for mismatch in wrong if mismatch.stored in left]
     return [_placeholders(evidence, empty)] if empty else []
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from hfcheck.finding import Severity, printable, quote, shorten, visible
+from hfcheck.loading.judge import UNCLAIMED
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped, Verdict
 from hfcheck.reports import sink
@@ -110,8 +111,9 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
     word = paint(verdict.value, VERDICT_COLOURS[verdict])
     head = f"{word}  {paint(_path(repository, '.'), BOLD)}  {_kind(repository)}"
     left_out = [*_not_checked(repository), *_ignored(repository.ignored)]
-    if not repository.findings and not left_out and not repository.load.reason:
-        yield f"{head}  {covered(repository)}; {loaded(repository)}"
+    load = () if repository.load is UNCLAIMED else (loaded(repository),)
+    if not repository.findings and not left_out and (not load or not repository.load.reason):
+        yield f"{head}  {'; '.join((covered(repository), *load))}"
         return
     yield head
     for _, same_file in groupby(repository.findings, key=lambda located: located.finding.at.path):
@@ -122,7 +124,7 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
                 yield from _finding(located, width, paint)
     if repository.findings:
         yield ""
-    for line in (loaded(repository), covered(repository), *left_out):
+    for line in (*load, covered(repository), *left_out):
         first, *others = _wrapped(line, width - len("  | "))
         yield from (f"  {first}", *(f"  | {other}" for other in others))
     yield ""

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from hfcheck import registry, repository, testing
-from hfcheck.example import Content, Example
+from hfcheck import registry, testing
+from hfcheck import repository as tree
+from hfcheck.example import Example
+from hfcheck.example_models import LLAMA, llama_tensors, repository
 from hfcheck.finding import Severity
 from hfcheck.formats import lfs
 from hfcheck.report import Reason, RepositoryReport, Verdict
 from hfcheck.reports import text
 
 Checked = Callable[[Path], RepositoryReport]
-WHOLE: dict[str, Content] = {"config.json": {"model_type": "llama"}, "model.safetensors": {"a": ("F16", [2, 3])}}
+WHOLE = repository(LLAMA, llama_tensors())
 
 
 class Marker:
@@ -129,7 +131,7 @@ def test_every_file_is_counted_once(tmp_path: Path, checked: Checked) -> None:
         folder.mkdir()
         testing.write(example, folder)
         report = checked(folder)
-        files = {entry.path for entry in repository.scan(str(folder)).entries}
+        files = {entry.path for entry in tree.scan(str(folder)).entries}
         skipped = [entry.path for entry in report.skipped if entry.path != "."]
         assert len(skipped) == len(set(skipped)), example.title
         assert set(skipped) <= files, example.title

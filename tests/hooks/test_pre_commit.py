@@ -15,21 +15,15 @@ import pytest
 
 from hfcheck import testing
 from hfcheck.example import Content, Example, Pointer
+from hfcheck.example_models import LLAMA, llama_tensors, repository
 
 FILTER = Path(__file__).with_name("lfs_filter.py")
 ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
-INDEX = "model.safetensors.index.json"
-ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-F16 = ("F16", [2, 3])
-CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
-SHARDED = {
-    "config.json": CONFIG,
-    INDEX: {"metadata": {"total_size": 24}, "weight_map": {"a": ONE, "b": TWO}},
-    ONE: {"a": F16},
-    TWO: {"b": F16},
-}
-SINGLE = {"config.json": CONFIG, "model.safetensors": {"a": F16}}
+TWO = testing.LLAMA_SHARDS[1]
+SHARDED = testing.llama()
+CONFIG = dict(LLAMA)
+SINGLE = repository(LLAMA, llama_tensors())
 LOST = 'the shard "model-00002-of-00002.safetensors" is missing'
 
 

@@ -140,7 +140,8 @@ def test_what_the_constructor_requires(llama: Entry) -> None:
     found = violated(llama, "LlamaForCausalLM", config(pad_token_id=320))
     assert found is not None
     assert (found.name, found.error) == ("padding", "A")
-    assert violated(llama, "LlamaForCausalLM", config(pad_token_id=UNKNOWN)) is None  # nobody can tell: no reason to refuse
+    # Nobody can tell: no reason to refuse.
+    assert violated(llama, "LlamaForCausalLM", config(pad_token_id=UNKNOWN)) is None
 
 
 def test_buffers() -> None:

@@ -65,7 +65,8 @@ def test_wheel_holds_the_sources_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         names = set(archive.namelist())
     assert {name for name in names if ".dist-info/" not in name} == sources(built.checkout)
-    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+    for text in ("LICENSE", "NOTICE"):
+        assert any(name.endswith(f"dist-info/licenses/{text}") for name in names)
 
 
 def test_sources_are_all_files_of_the_packages(checkout: Path) -> None:
@@ -103,6 +104,7 @@ def test_rules_pass_their_examples_as_installed(built: Built, installed: Path, t
         (tests / name).write_bytes((built.checkout / "tests" / name).read_bytes())
     (tests / "test_origin.py").write_text(ORIGIN)
     options = ["-q", "-p", "no:cacheprovider", "-c", str(built.checkout / "pyproject.toml"), "--rootdir", str(tmp_path)]
+    options += ["-o", "pythonpath="]  # of the checkout: its modules would come before those installed
     output = run([sys.executable, "-m", "pytest", *options, str(tests)], tests, PYTHONPATH=str(installed))
     assert re.search(r"^[0-9]{2,} passed", output, re.MULTILINE), output
 

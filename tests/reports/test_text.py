@@ -6,7 +6,7 @@ import pytest
 
 from hfcheck.facts import Kind
 from hfcheck.finding import At, Finding, Severity
-from hfcheck.loading.judge import Load, not_checked
+from hfcheck.loading.judge import UNCLAIMED, Load, not_checked
 from hfcheck.locate import Located
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped
 from hfcheck.reports import text
@@ -81,6 +81,11 @@ def test_why_a_load_is_not_checked_is_said_of_a_clean_repository() -> None:
     lines = rendered(repository(load=not_checked("it is " + "very " * 60 + "new")))
     assert lines[1].startswith("  transformers 5.23.0: not checked: it is very")
     assert max(map(len, lines)) <= text.WIDTH
+
+
+def test_nothing_is_said_of_a_load_where_transformers_loads_nothing() -> None:
+    assert rendered(repository(load=UNCLAIMED))[0].endswith("10 files: 9 checked, 1 not a known type")
+    assert not any("transformers" in line for line in rendered(repository("a", found("x"), load=UNCLAIMED)))
 
 
 def test_files_are_set_apart_and_places_are_not_repeated() -> None:

@@ -21,8 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a few constructors would ask the
 
 import torch
 
-from hfcheck.loading import atlas
-from tools.atlas import build, classes, conversions, provenance
+from tools.atlas import build, classes, config_schema, conversions, provenance
 from tools.atlas.recorded import Record, append, read
 from tools.atlas.validate import certified, record
 
@@ -77,21 +76,30 @@ def _certify(entry: dict[str, Any], known: dict[tuple[str, str], Record], path: 
 
 
 def _check(names: Iterable[str]) -> int:
-    """Make entries again, compare them with the files; the number of those that differ is the exit code."""
-    stale = 0
+    """Make entries and config schemas again, and compare them with the files; exit code 1 if any differs."""
+    stale = _differs(SCHEMAS / "conversions.json", conversions.render())
+    stale += _differs(SCHEMAS / "auto.json", classes.index())
+    stale += _differs(ROOT / "NOTICE", provenance.notice())
     for name in names:
         path = ENTRIES / f"{name}.json"
-        before = path.read_text(encoding="utf-8")
         entry = build.entry(name)
-        if any("oracle" in cls for cls in json.loads(before)["classes"].values()):
+        if any("oracle" in cls for cls in json.loads(path.read_text(encoding="utf-8"))["classes"].values()):
             _certify(entry, {}, None)
-        after = build.text(entry)
-        if before != after:
-            stale += 1
-            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path.name, "made again", lineterm="")
-            print(*list(lines)[:40], sep="\n")
-        print(f"{name}: {'the same' if before == after else 'STALE'}", flush=True)
+        stale += _differs(path, build.text(entry))
+        schema = config_schema.text(config_schema.schema(name))
+        stale += _differs(SCHEMAS / "config" / f"{name}.schema.json", schema)
     return int(stale > 0)
+
+
+def _differs(path: Path, text: str) -> int:
+    """Whether a file is stale, with the beginning of what differs on standard output."""
+    before = path.read_text(encoding="utf-8")
+    same = before == text
+    if not same:
+        lines = difflib.unified_diff(before.splitlines(), text.splitlines(), path.name, "made again", lineterm="")
+        print(*list(lines)[:40], sep="\n")
+    print(f"{path.relative_to(ROOT)}: {'the same' if same else 'STALE'}", flush=True)
+    return int(not same)
 
 
 def _shown(names: Iterable[str]) -> Iterable[str]:
@@ -115,8 +123,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED, help="of the sample to check")
     return parser.parse_args()
 
-
-__all__ = ["atlas"]
 
 if __name__ == "__main__":
     sys.exit(main())

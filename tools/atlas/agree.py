@@ -106,7 +106,7 @@ def differences(config: PreTrainedConfig, resolved: Resolved, path: str = "") ->
     """Attributes in which the two differ."""
     for name, value in vars(config).items():
         ours = resolved.get(name)
-        if name in PRIVATE:
+        if name in PRIVATE or name == "_heterogeneity_spec":
             continue
         if ours is UNKNOWN:
             yield f"{path}{name} unknown"
@@ -115,7 +115,8 @@ def differences(config: PreTrainedConfig, resolved: Resolved, path: str = "") ->
         elif _plain(value) != _plain(_dtype(ours) if name == "dtype" else ours):
             yield f"{path}{name} is {value!r:.60}, not {ours!r:.60}"
     for name in resolved.names():
-        if name not in PRIVATE and not hasattr(config, name) and resolved.get(name) is not ABSENT:
+        there = config._hasattr_without_heterogeneous_validation(name)  # noqa: SLF001 - hasattr raises where layers differ
+        if name not in PRIVATE and not there and resolved.get(name) is not ABSENT:
             yield f"{path}{name} is not there"
 
 

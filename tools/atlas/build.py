@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -17,14 +16,14 @@ from tools.atlas.tiny import tiny
 
 SCHEMA_VERSION = 1
 GENERATOR = 1
-SECONDS = 12
+SECONDS = 120
 DEPTH = 20_000
 """Of Python's stack: the interpreter of constructors recurses as deep as they do, several frames for each of theirs."""
 
 WIDTH = 110
 
-MOST = 170_000
-"""Characters of the templates of one class; a few constructors repeat themselves without end when they are written out."""
+MOST = 200_000
+"""Characters of the templates of one class; a few constructors repeat themselves without end when written out."""
 
 PLANS = ("keep_fp32", "keep_fp32_strict", "skip_keys", "no_placement", "tp", "ep", "pp")
 
@@ -85,7 +84,7 @@ def _config(config_class: type[PreTrainedConfig], model_type: str) -> dict[str, 
     for name, inner in found["nested"].items():
         cls = next((cls for cls in nested if cls.__name__ == name), None) or _named(config_class, name)
         if cls is not None:
-            inner |= config_entry(cls, nested.get(cls) or cls())
+            inner.update(config_entry(cls, nested.get(cls) or cls()))
     return found
 
 
@@ -100,7 +99,7 @@ def _default(config_class: type[PreTrainedConfig], model_type: str, class_name: 
     try:
         return config_class()
     except Exception:  # noqa: BLE001 — whatever a config class raises at its own defaults
-        return config_class.from_dict(tiny(model_type, class_name))  # type: ignore[no-any-return]
+        return config_class.from_dict(tiny(model_type, class_name))
 
 
 def _class(model_type: str, name: str) -> dict[str, Any]:
@@ -110,14 +109,13 @@ def _class(model_type: str, name: str) -> dict[str, Any]:
         with time_limit(SECONDS):
             found = model_entry(cls, config_class, _default(config_class, model_type, name))
     except (Exception, TooLong) as error:  # noqa: BLE001 — what stops the interpreter is said in the entry
-        reason = f"the constructor could not be followed: {type(error).__name__}: {str(error).splitlines()[0]}"
+        reason = f"the constructor could not be followed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         return {"base_prefix": cls.base_model_prefix, "certified": False, "why_not": [reason[:200]], "tensors": {}}
     size = len(json.dumps(found["tensors"]))
     if size > MOST:
         reason = f"its expressions take {size // 1000} KB, which nobody could read"
         return {"base_prefix": cls.base_model_prefix, "certified": False, "why_not": [reason], "tensors": {}}
     modules: dict[str, str] = found.pop("modules")
-    found.pop("notes")
     models = {model["at"]: classes.attributes(_submodel(cls, model["class"])) for model in found["submodels"]}
     embeddings = frozenset(at for at, kind in modules.items() if kind == "Embedding")
     collected = classes.collect(models, found["order"], embeddings)
@@ -131,16 +129,14 @@ def _class(model_type: str, name: str) -> dict[str, Any]:
 
 def _submodel(cls: type, name: str) -> Any:  # noqa: ANN401 — a class of transformers
     found = getattr(sys.modules[cls.__module__], name, None)
-    if found is None:
-        found = _everywhere(name, lambda module: getattr(module, name, None))
-    return found
+    return found if found is not None else _elsewhere(name)
 
 
-def _everywhere(name: str, look: Callable[[Any], Any]) -> Any:  # noqa: ANN401 — as above
+def _elsewhere(name: str) -> Any:  # noqa: ANN401 — as above
+    """A class of another model's module, by its name."""
     for module_name, module in sys.modules.items():
         if module_name.startswith("transformers.models.") and (found := vars(module).get(name)) is not None:
             return found
-    del look
     return None
 
 

@@ -140,6 +140,7 @@ def _limits(field: Mapping[str, Any]) -> dict[str, Any]:
         "exclusive_min": "exclusiveMinimum",
         "max": "maximum",
         "exclusive_max": "exclusiveMaximum",
+        "multiple_of": "multipleOf",
     }
     return {word: field[key] for key, word in words.items() if key in field} | (
         {"enum": field["enum"]} if "enum" in field else {}

@@ -80,6 +80,7 @@ def _own(config_class: type[PreTrainedConfig]) -> dict[str, Any]:
         "read_only": sorted(_properties(config_class, settable=False)),
         "settable": {name: setter(config_class, name) for name in _properties(config_class, settable=True)},
         "attributes": dict(sorted(_attributes(config_class))),
+        "order": _order(config_class),
         "rope": rope(config_class),
         "replaced": [
             name for name in REPLACED if _implementation(config_class, name) is not _implementation(None, name)
@@ -98,6 +99,13 @@ def _fields(config_class: type[PreTrainedConfig]) -> Iterator[tuple[str, dict[st
         # An annotation that is a string is never looked at: those of the base class are.
         found = {} if isinstance(field.type, str) else {"type": accepted(field.type)}
         yield field.name, found | _limits(field) | {"default": to_json(default)}
+
+
+def _order(config_class: type[PreTrainedConfig]) -> list[str]:
+    """Fields that set the same attribute, as an alias does, in the order in which they are set: the last one counts."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    targets = [config_class.attribute_map.get(name, name) for name in names]
+    return [name for name, target in zip(names, targets, strict=True) if targets.count(target) > 1]
 
 
 def accepted(annotation: object) -> list[Any]:
@@ -165,6 +173,8 @@ def _limit(validator: Callable[[Any], None]) -> dict[str, Any]:
         low = {"exclusive_min" if bounds["exclude_min"] else "min": bounds["min"]}
         high = {"exclusive_max" if bounds["exclude_max"] else "max": bounds["max"]}
         return {key: value for key, value in (low | high).items() if math.isfinite(value)}
+    if validator.__qualname__ == "is_divisible_by.<locals>._inner":
+        return {"multiple_of": inspect.getclosurevars(validator).nonlocals["divisor"]}
     message = f"a validator of a kind that is not known: {validator.__qualname__}"
     raise TypeError(message)
 
@@ -187,7 +197,10 @@ def _sub_configs(config_class: type[PreTrainedConfig]) -> Iterator[tuple[str, di
         )
     for key, inner in _own_slots(config_class).items():
         slot_type = registered_type(inner)
-        yield key, {"type": slot_type, "class": inner.__name__, "open": False, "optional": True, "default": {}, "own": True}
+        yield (
+            key,
+            {"type": slot_type, "class": inner.__name__, "open": False, "optional": True, "default": {}, "own": True},
+        )
 
 
 def _own_slots(config_class: type[PreTrainedConfig]) -> Mapping[str, type[PreTrainedConfig]]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel, ResNetConfig
-from transformers.activations import ACT2CLS, ClassInstantier
+from transformers.activations import ACT2CLS
 from transformers.models.auto.auto_factory import _BaseAutoBackboneClass, _BaseAutoModelClass
 
 from tools.atlas.symbolic import layers, library, tensors, terms
-from tools.atlas.symbolic.access import Access
+from tools.atlas.symbolic.dispatch import method
 from tools.atlas.symbolic.journal import ite
+from tools.atlas.symbolic.operators import Operators
 from tools.atlas.symbolic.stops import Unsupported
 from tools.atlas.symbolic.values import (
     Bound,
@@ -19,6 +20,7 @@ from tools.atlas.symbolic.values import (
     Closure,
     Config,
     Dict,
+    Layers,
     List,
     Mount,
     Obj,
@@ -38,19 +40,17 @@ IGNORED = frozenset({
     "gradient_checkpointing_enable", "requires_grad_", "eval", "train", "to", "half", "float", "initialize_weights",
     "warning", "warning_once", "info", "debug", "error", "warn", "_initialize_weights", "add_hook", "freeze",
     "register_forward_hook", "_register_load_state_dict_pre_hook", "register_load_state_dict_post_hook",
-    "_register_state_dict_hook", "register_forward_pre_hook", "_freeze_parameters", "_check_and_adjust_attn_implementation",
-    "init_parallel_plans", "_reset_parameters", "warn_once", "enable_input_require_grads", "_backward_compatibility_gradient_checkpointing",
+    "_register_state_dict_hook", "register_forward_pre_hook", "_freeze_parameters",
+    "_check_and_adjust_attn_implementation", "init_parallel_plans", "_reset_parameters", "warn_once",
+    "enable_input_require_grads", "_backward_compatibility_gradient_checkpointing",
     "tie_embeddings_and_encoder_decoder", "share_memory", "cpu", "cuda", "standardize_rope_params", "validate_rope",
 })  # fmt: skip
 
 
-class Calls(Access):
+class Calls(Operators):
     """The part of the interpreter that calls."""
 
-    run_closure: Any
-    truth: Any
-
-    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912
+    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         function = self.journal.resolve(function)
         match function:
             case Choice():
@@ -87,7 +87,7 @@ class Calls(Access):
         if isinstance(function, FunctionType):
             return self._function(function, args, kwargs)
         if any(isinstance(value, Tensor) for value in (*args, *kwargs.values())):
-            return self.elementwise(*args)
+            return tensors.broadcast(args)
         return self._real(function, args, kwargs)
 
     def _function(self, function: FunctionType, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -98,10 +98,10 @@ class Calls(Access):
             self.initialise(args[0], function, args[1:], kwargs)
             return None
         if any(isinstance(value, Tensor) for value in args) and module.startswith("torch"):
-            return self.elementwise(*args)
+            return tensors.broadcast(args)
         if _all_known((*args, *kwargs.values())):
             return self._real(function, args, kwargs)
-        if module.startswith("transformers"):
+        if module.startswith(self.interpreted):
             return self.try_function(function, args, kwargs)
         return Opaque(f"what {module}.{function.__name__} returns")
 
@@ -127,7 +127,7 @@ class Calls(Access):
             return self._construct(owner, args[:1] or [kwargs["config"]], {})
         if _all_known((*args, *kwargs.values())):
             return self._real(function, [owner, *args], kwargs)
-        if function.__module__.startswith("transformers") and not issubclass(owner, PreTrainedModel):
+        if function.__module__.startswith(self.interpreted) and not issubclass(owner, PreTrainedModel):
             return self.try_function(function, [owner, *args], kwargs)
         return Opaque(f"{owner.__name__}.{function.__name__}")
 
@@ -137,7 +137,7 @@ class Calls(Access):
         if isinstance(config, Choice):
             return ite(config.condition, self._mount(auto, [config.then], {}), self._mount(auto, [config.other], {}))
         if isinstance(config, Config):
-            known = auto._model_mapping.get(config.cls, None) if not config.open else None  # noqa: SLF001 — there is no other way
+            known = None if config.open else _model_class(auto, config.cls)
             if isinstance(known, type):
                 return self._construct(known, [config], {})
             mount = Mount(auto.__name__, config)
@@ -149,11 +149,11 @@ class Calls(Access):
         return None if config is None else Opaque(f"{auto.__name__} of something else than a config")
 
     def _backbone(self, auto: Any, mount: Mount, usual: tuple[Any, ...]) -> Any:
-        """A backbone that the config chooses. Other parts ask it for its channels: those of the usual ones are known."""
+        """A backbone that the config chooses. Other parts ask for its channels: those of the usual ones are known."""
         if not usual:
             return mount
         default = usual[0]
-        known = auto._model_mapping.get(type(default), None)  # noqa: SLF001 — as above
+        known = _model_class(auto, type(default))
         if not isinstance(known, type) or known.__module__.partition(".models.")[2].startswith("timm"):
             return self._backbone(auto, mount, usual[1:])
         path = mount.config.path
@@ -165,12 +165,12 @@ class Calls(Access):
             lambda: self._backbone(auto, mount, usual[1:]),
         )
 
-    def _bound(self, function: Bound, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: C901, PLR0911
+    def _bound(self, function: Bound, args: list[Any], kwargs: dict[str, Any]) -> Any:
         owner = self.journal.resolve(function.self)
         if isinstance(owner, type) and isinstance(function.function, FunctionType):
             return self._class_method(owner, function.function, args, kwargs)
         name = function.function if isinstance(function.function, str) else getattr(function.function, "__name__", "")
-        if name in IGNORED and not isinstance(owner, (Sym, Range)):
+        if name in IGNORED and not isinstance(owner, (Sym, Range, Tensor)):
             return None
         if isinstance(owner, Choice):
             return self.when(
@@ -178,7 +178,7 @@ class Calls(Access):
                 lambda: self._bound(Bound(function.function, owner.then), args, kwargs),
                 lambda: self._bound(Bound(function.function, owner.other), args, kwargs),
             )
-        model = library.method(owner, name)
+        model = method(owner, name)
         if model is None and isinstance(owner, tuple) and name == "index":
             return self._real(owner.index, args, kwargs)
         if model is not None:
@@ -190,7 +190,7 @@ class Calls(Access):
             return Opaque(f"the method {name}")
         if isinstance(owner, Obj) and name == "__init__":
             return self.initialise(owner, function.function, args, kwargs)
-        if isinstance(function.function, FunctionType) and function.function.__module__.startswith("transformers"):
+        if isinstance(function.function, FunctionType) and function.function.__module__.startswith(self.interpreted):
             return self.try_function(function.function, [owner, *args], kwargs)
         return Opaque(f"the method {name}")
 
@@ -205,7 +205,7 @@ class Calls(Access):
             return made
         if _all_known((*args, *kwargs.values())):
             return self._real(cls, args, kwargs)
-        if cls.__module__.startswith("transformers") and not issubclass(cls, PreTrainedConfig):
+        if cls.__module__.startswith(self.interpreted) and not issubclass(cls, PreTrainedConfig):
             made = Obj(cls)
             if "__init__" in dir(cls) and isinstance(cls.__init__, FunctionType):
                 self.run_function(cls.__init__, [made, *args], kwargs)
@@ -223,7 +223,7 @@ class Calls(Access):
         model = layers.LAYERS.get(owner)
         if model is not None:
             model(self, made, args, kwargs)
-        elif owner.__module__.startswith("transformers"):
+        elif owner.__module__.startswith(self.interpreted):
             try:
                 self.run_function(init, [made, *args], kwargs)
             except Unsupported as reason:
@@ -242,17 +242,9 @@ class Calls(Access):
             return Opaque(f"{getattr(function, '__name__', function)}: {error}")
         return symbolic_value(result)
 
-    def elementwise(self, *operands: Any) -> Any:
-        return tensors.broadcast(operands)
-
-    def tensor_attribute(self, owner: Tensor, name: str) -> Any:
-        return tensors.attribute(self, owner, name)
-
-    def tensor_item(self, owner: Tensor, key: Any) -> Any:
-        return tensors.item(owner, key)
-
     def activation(self, name: Sym) -> Any:
         """A module by the name of its activation function: those with parameters are told apart."""
+        self.require(terms.call("is_activation", name.term), "KeyError")
         result: Any = Obj(torch.nn.Identity)
         for key, content in ACT2CLS.items():
             cls = content[0] if isinstance(content, tuple) else content
@@ -260,6 +252,11 @@ class Calls(Access):
                 made = self._construct(cls, [], {})
                 result = ite(self.journal.simplify(terms.compare("==", name.term, terms.const(key))), made, result)
         return result
+
+
+def _model_class(auto: Any, config_class: type) -> Any:
+    """The class, or the classes, that an auto class has for a config."""
+    return auto._model_mapping.get(config_class, None)  # noqa: SLF001 — there is no other way
 
 
 @functools.cache
@@ -280,7 +277,7 @@ def _hashable(value: Any) -> bool:
 
 def _all_known(values: Any) -> bool:
     for value in values:
-        if isinstance(value, (Sym, Opaque, Choice, Config, Obj, Range, Tensor, Mount, Closure, Bound, Partial)):
+        if isinstance(value, (Sym, Opaque, Choice, Config, Layers, Obj, Range, Tensor, Mount, Closure, Bound, Partial)):
             return False
         if isinstance(value, List) and not all(isinstance(i, Plain) and _all_known([i.value]) for i in value.items):
             return False
@@ -312,6 +309,3 @@ def symbolic_value(value: Any) -> Any:
     if isinstance(value, torch.nn.Module):
         return Opaque("a module that was made for real") if value.state_dict() else Obj(torch.nn.Identity)
     return value
-
-
-__all__ = ["Calls", "ClassInstantier", "symbolic_value"]

@@ -1,8 +1,8 @@
 """What a config class derives from its fields, and what it refuses: `__post_init__` and the class validators."""
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from types import BuiltinMethodType, FunctionType
+from collections.abc import Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -10,9 +10,9 @@ from transformers.backbone_utils import BackboneConfigMixin, consolidate_backbon
 from transformers.configuration_utils import SubConfigSpec
 
 from tools.atlas.symbolic import terms
-from tools.atlas.symbolic.access import field as field_symbol
 from tools.atlas.symbolic.calls import symbolic_value
-from tools.atlas.symbolic.interpreter import STAYED, Check, Frame, Interpreter, Left
+from tools.atlas.symbolic.frames import Check, Frame, Left
+from tools.atlas.symbolic.inplace import DICT, InPlace
 from tools.atlas.symbolic.journal import ite
 from tools.atlas.symbolic.kinds import field_kinds
 from tools.atlas.symbolic.pending import PREFIX, Pending, filled, presence
@@ -26,7 +26,6 @@ from tools.atlas.symbolic.values import (
     Dict,
     Item,
     List,
-    Loop,
     Maybe,
     Opaque,
     Plain,
@@ -39,15 +38,9 @@ BASE_STEP, ALIGN = "@base", "@out_features"
 REMOVED = "-"
 """Begins the name of a step that takes a key away where its expression is true."""
 
-DICT, LISTS = frozenset({"dict"}), frozenset({"list"})
 
-
-class ConfigInterpreter(Interpreter):
-    """Runs the methods of a config class; its own base class is one step, which the resolver knows.
-
-    A list or an object of the file can be changed in place; as a term it cannot. Where an item is set, what holds the
-    list gets the changed one, and so does what else holds the same.
-    """
+class ConfigInterpreter(InPlace):
+    """Runs the methods of a config class; its own base class is one step, which the resolver knows."""
 
     def __init__(self, cls: type, default: Any) -> None:
         super().__init__()
@@ -73,7 +66,7 @@ class ConfigInterpreter(Interpreter):
             self.features(*args[1:], **kwargs)
             return None
         if function is SubConfigSpec.create_subconfig:
-            return self.sub_config(*args, kwargs)
+            return self.sub_config(args[0], args[1], args[2], kwargs)
         if function is consolidate_backbone_kwargs_to_config:
             return self.backbone(*args, **kwargs)
         return super().run_function(function, args, kwargs)
@@ -144,125 +137,37 @@ class ConfigInterpreter(Interpreter):
         default = vars(self.config.default).get(name)
         return super()._sub_config(self.config, name, cls, default if isinstance(default, cls) else cls())
 
-    # What is changed in place
-
-    def assign(self, target: ast.expr, value: Any, frame: Frame) -> None:
-        if isinstance(target, ast.Subscript):
-            owner = self.journal.resolve(self.evaluate(target.value, frame))
-            key = self.evaluate(target.slice, frame)
-            if isinstance(owner, Sym) or (isinstance(owner, List) and not _settable(owner, key)):
-                changed = terms.call("put", term_of(owner), term_of(key), term_of(value))
-                self.replace(target.value, owner, self.once(changed, owner), frame)
-                return
-        super().assign(target, value, frame)
-
     def delete(self, target: ast.expr, frame: Frame) -> None:
-        if isinstance(target, ast.Subscript):
-            owner = self.journal.resolve(self.evaluate(target.value, frame))
-            key = self.evaluate(target.slice, frame)
-            if isinstance(owner, Pending):
-                self.call_method(owner, "pop", key)
-                return
-            if isinstance(owner, Sym):
-                self.replace(target.value, owner, self.once(self.without(owner.term, key), owner), frame)
-                return
+        owner = self.evaluate(target.value, frame) if isinstance(target, ast.Subscript) else None
+        if isinstance(target, ast.Subscript) and isinstance(owner, Pending):
+            self.call_method(owner, "pop", self.evaluate(target.slice, frame))
+            return
         super().delete(target, frame)
 
-    def once(self, term: Term, owner: Any) -> Any:
-        """What was changed in place; in a loop over symbols it is changed many times."""
-        return Opaque("an item that a loop sets") if self.loops else Sym(term, _container(owner))
-
-    def _for(self, node: ast.For, frame: Frame) -> Left:
-        """A loop that sets items of a list under a condition, and does nothing else, is one expression."""
-        place, test = _item_set(node)
-        if place is None:
-            return super()._for(node, frame)
-        items = self.iterate(self.evaluate(node.iter, frame))
-        owner = self.journal.resolve(self.evaluate(place.targets[0].value, frame))  # type: ignore[attr-defined]  # a subscript
-        loop = items[0] if len(items) == 1 else None
-        if not isinstance(loop, Loop) or len(loop.items) != 1 or not isinstance(owner, (Sym, List)):
-            return super()._for(node, frame)
-        target = place.targets[0]
-        assert isinstance(target, ast.Subscript)  # noqa: S101 — so it was chosen
-
-        def parts() -> tuple[Term, Term, Term]:
-            value = loop.items[0]
-            assert isinstance(value, Plain)  # noqa: S101 — a loop over a list or a range
-            self.assign(node.target, value.value, frame)
-            condition = TRUE if test is None else self.truth(self.evaluate(test, frame))
-            key, value = self.evaluate(target.slice, frame), self.evaluate(place.value, frame)
-            return condition, term_of(key), term_of(value)
-
-        (condition, key, value), _ = self.journal.attempt(parts)
-        old, place_ = term_of(owner), ("i", self.new_number())
-        index: Term = ("i", loop.index)
-        if key == index:
-            renamed = {index: place_}
-            hit = terms.both(terms.compare("<", place_, loop.count), terms.substitute(condition, renamed))
-            value = terms.substitute(value, renamed)
-        elif index in terms.parts(value):
-            return super()._for(node, frame)
-        else:
-            one = terms.both(terms.compare("==", key, place_), condition)
-            hit = terms.call("any", ("each", loop.index, loop.count, one))
-        body = terms.choose(hit, value, terms.item(old, place_))
-        changed = ("each", place_[1], terms.call("len", old), body)
-        self.replace(target.value, owner, Sym(changed, LISTS), frame)
-        return STAYED
-
     def replace(self, place: ast.expr, old: Any, new: Any, frame: Frame) -> None:
-        """Let what holds a list or an object hold the changed one."""
-        self.assign(place, new, frame)
+        super().replace(place, old, new, frame)
         if isinstance(place, ast.Subscript):
             return
-        for name, value in [*frame.variables.items()]:
-            if self.is_same(value, old):
-                self.journal.write(frame.variables, name, new)
         for name in {**self.config.attrs, **field_kinds(self.config.cls)}:
             if isinstance(place, ast.Attribute) and name == place.attr:
                 continue
-            if name in self.config.attrs or (isinstance(old, Sym) and old.term == ("v", name)):
-                if self.is_same(self.get_attribute(self.config, name), old):
-                    self.set_attribute(self.config, name, new)
+            held = name in self.config.attrs or (isinstance(old, Sym) and old.term == ("v", name))
+            if held and self.is_same(self.get_attribute(self.config, name), old):
+                self.set_attribute(self.config, name, new)
 
-    def is_same(self, value: Any, old: Any) -> bool:
-        value = self.journal.resolve(value)
-        return value is old or (isinstance(value, Sym) and isinstance(old, Sym) and value.term == old.term)
-
-    def without(self, term: Term, key: Any) -> Term:
-        bound = self.new_number()
-        other = terms.negate(terms.compare("==", ("at", ("i", bound), terms.ZERO), term_of(key)))
-        return terms.call("from_pairs", ("filter", bound, terms.call("pairs", term), other))
+    def _for(self, node: ast.For, frame: Frame) -> Left:
+        self.iterate(self.evaluate(node.iter, frame))  # raises for what is not known
+        return super()._for(node, frame)
 
     def _call(self, node: ast.Call, frame: Frame) -> Any:
-        if isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
-            owner = self.journal.resolve(self.evaluate(node.func.value, frame))
-            if isinstance(owner, Sym):
-                args = [self.evaluate(arg, frame) for arg in node.args]
-                named = {str(k.arg): self.evaluate(k.value, frame) for k in node.keywords if k.arg is not None}
-                value, term = CHANGES[node.func.attr](self, owner.term, *args, **named)
-                self.replace(node.func.value, owner, self.once(term, owner), frame)
-                return value
         if isinstance(node.func, (ast.Name, ast.Attribute)) and not node.args and len(node.keywords) <= 1:
             cls = self.evaluate(node.func, frame)
             spread = [self.evaluate(k.value, frame) for k in node.keywords if k.arg is None]
             if isinstance(cls, type) and issubclass(cls, PreTrainedConfig) and len(spread) == len(node.keywords):
                 return self.early(cls, self.journal.resolve(spread[0]) if spread else None)
-        return super()._call(node, frame)
-
-    def call(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        if isinstance(function, BuiltinMethodType) and isinstance(function.__self__, dict):
-            key = self.journal.resolve(args[0]) if args else None
-            if function.__name__ == "get" and isinstance(key, Sym):
-                return self.chosen(function.__self__, key, args[1] if len(args) > 1 else None)
-        return super().call(function, args, kwargs)
-
-    def chosen(self, table: dict[Any, Any], key: Sym, default: Any) -> Any:
-        """`table.get(key, default)`."""
-        result = default
-        for name, value in reversed(table.items()):
-            same = self.journal.simplify(terms.compare("==", key.term, terms.const(name)))
-            result = ite(same, symbolic_value(value), result)
+        result = super()._call(node, frame)
+        if isinstance(result, Opaque) and result.reason.startswith("the method ") and _changeable(node, self, frame):
+            raise Unsupported(result.reason)  # it may change what it is called on
         return result
 
     def get_item(self, owner: Any, key: Any) -> Any:
@@ -284,17 +189,12 @@ class ConfigInterpreter(Interpreter):
             if based != self.based:
                 raise
             holds = self.follows(condition, node, frame)
-            self.untold.append(terms.conjunction([*self.path, terms.negate(condition) if holds else condition]))
+            untold = self.settled(terms.conjunction([*self.path, terms.negate(condition) if holds else condition]))
+            if not _has_text(untold):
+                raise
+            self.untold.append(untold)
             self.journal.learn(condition, holds=holds)
             return self.block(node.body if holds else node.orelse, frame)
-
-    def merged(self, condition: Term, node: ast.If, frame: Frame) -> Left:
-        a, b = self.either_way(condition, lambda: self.block(node.body, frame), lambda: self.block(node.orelse, frame))
-        if isinstance(a, Raised) or isinstance(b, Raised):
-            stayed: Left = b if isinstance(a, Raised) else a
-            return stayed
-        sides = ((a.returned, b.returned), (a.continued, b.continued), (a.broken, b.broken))
-        return Left(*(terms.choose(condition, then, other) for then, other in sides))
 
     def follows(self, condition: Term, node: ast.If, frame: Frame) -> bool:
         """Which side of a condition can be followed, if it is one of the two."""
@@ -334,7 +234,9 @@ class ConfigInterpreter(Interpreter):
 
     def _dict_comprehension(self, node: ast.DictComp, frame: Frame) -> Any:
         items = self._comprehend(
-            [self.over_keys(generator, frame) for generator in node.generators], frame, lambda: (self.evaluate(node.key, frame), self.evaluate(node.value, frame))
+            [self.over_keys(generator, frame) for generator in node.generators],
+            frame,
+            lambda: (self.evaluate(node.key, frame), self.evaluate(node.value, frame)),
         )
         made: dict[Any, Any] = {}
         for item in items:
@@ -348,7 +250,7 @@ class ConfigInterpreter(Interpreter):
 
     def flush(self, name: str) -> None:
         """Write what was required and set so far; from here on names mean the values after that."""
-        self.steps += [{"untold": self.text(self.settled(condition), "what is untold")} for condition in self.untold]
+        self.steps += [{"untold": terms.text(condition, {})} for condition in self.untold]
         for slot, condition in self.made_early.items():
             self.steps.append([f"@{slot}", self.text(self.settled(condition), slot)])
         self.untold.clear()
@@ -356,7 +258,7 @@ class ConfigInterpreter(Interpreter):
         self.steps += _checks(self, name)
         for attribute, value in [*self.config.attrs.items()]:
             self.write(str(attribute), value, declared=attribute in self.pending.declared)
-        for inner in self._configs_made.values():
+        for inner in self.configs_made.values():
             for attribute, value in inner.attrs.items():
                 self.write(f"{inner.path}{attribute}", value, declared=True)
             inner.attrs.clear()
@@ -393,30 +295,24 @@ class ConfigInterpreter(Interpreter):
             return "unknown"
 
 
+def _has_text(term: Term) -> bool:
+    try:
+        return not any(part[0] == "opaque" for part in terms.parts(term)) and bool(terms.text(term, {}))
+    except (ValueError, KeyError):
+        return False
+
+
+def _changeable(node: ast.Call, run: ConfigInterpreter, frame: Frame) -> bool:
+    """Whether a method is called on a list or a dictionary."""
+    owner = run.evaluate(node.func.value, frame) if isinstance(node.func, ast.Attribute) else None
+    return isinstance(run.journal.resolve(owner), (List, Dict, Sym))
+
+
 def _unless_made(value: Any, name: str) -> Any:
     """A value without the config of the slot, which is set by the step that makes it."""
     if isinstance(value, Choice):
         return ite(value.condition, _unless_made(value.then, name), _unless_made(value.other, name))
     return UNSET if isinstance(value, Config) and value.path == f"{name}." else value
-
-
-def _item_set(node: ast.For) -> tuple[ast.Assign | None, ast.expr | None]:
-    """The only statement of a loop, if it sets an item, and its condition."""
-    body, test = node.body, None
-    if len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
-        test, body = body[0].test, body[0].body
-    alone = body[0] if len(body) == 1 else None
-    if isinstance(alone, ast.Assign) and len(alone.targets) == 1 and isinstance(alone.targets[0], ast.Subscript):
-        return alone, test
-    return None, None
-
-
-def _settable(owner: List, key: Any) -> bool:
-    return isinstance(key, int) and all(isinstance(item, Plain) for item in owner.items)
-
-
-def _container(owner: Any) -> frozenset[str]:
-    return (owner.kinds & {"dict", "list"} or ANY) if isinstance(owner, Sym) else LISTS
 
 
 def _alone(item: Item) -> tuple[Any, Term]:
@@ -429,38 +325,6 @@ def _alone(item: Item) -> tuple[Any, Term]:
     return None, TRUE
 
 
-def _setdefault(run: ConfigInterpreter, term: Term, key: Any, default: Any = None) -> tuple[Any, Term]:
-    there = terms.compare("in", term_of(key), term)
-    value = terms.choose(there, terms.item(term, term_of(key)), term_of(default))
-    return run.scalar(value, ANY), terms.choose(there, term, terms.call("put", term, term_of(key), term_of(default)))
-
-
-def _pop(run: ConfigInterpreter, term: Term, key: Any, *default: Any) -> tuple[Any, Term]:
-    value = terms.call("get", term, term_of(key), term_of(default[0] if default else Opaque("no such key")))
-    return run.scalar(value, ANY), run.without(term, key)
-
-
-def _update(run: ConfigInterpreter, term: Term, other: Any = None, **named: Any) -> tuple[None, Term]:
-    del run
-    parts = [term_of(part) for part in (other, Dict(named) if named else None) if part is not None]
-    return None, terms.call("merge", term, *parts)
-
-
-def _append(run: ConfigInterpreter, term: Term, value: Any) -> tuple[None, Term]:
-    del run
-    return None, terms.call("concat", term, ("f", "list", term_of(value)))
-
-
-def _extend(run: ConfigInterpreter, term: Term, values: Any) -> tuple[None, Term]:
-    return None, terms.call("concat", term, term_of(run.journal.resolve(values)))
-
-
-CHANGES: dict[str, Callable[..., tuple[Any, Term]]] = {
-    "setdefault": _setdefault, "pop": _pop, "update": _update, "append": _append, "extend": _extend,
-}  # fmt: skip
-"""Methods that change an object or a list in place: what each returns, and the changed one."""
-
-
 def config_entry(cls: type[PreTrainedConfig], default: Any) -> dict[str, Any]:
     """`derive`, `consumes`, `checks` and `why_not` of a config class."""
     run = ConfigInterpreter(cls, default)
@@ -470,13 +334,11 @@ def config_entry(cls: type[PreTrainedConfig], default: Any) -> dict[str, Any]:
             run.run_function(method, [run.config], {"**": run.pending})
         else:
             run.base({})
-        if run.path:
-            raise Unsupported("a path that does not end")
         run.flush("__post_init__")
     except (Unsupported, Raised) as reason:
         return {"derive": [], "consumes": [], "checks": [], "why_not": [f"__post_init__: {reason}"]}
     return {"derive": run.steps, "consumes": sorted(run.consumed), "checks": [*_validators(cls, default)],
-            "why_not": [*run.why_not, *run.notes]}  # fmt: skip
+            "why_not": [*run.why_not]}  # fmt: skip
 
 
 def _defined(cls: type, name: str) -> FunctionType | None:
@@ -515,12 +377,6 @@ def _check(run: ConfigInterpreter, check: Check, name: str) -> dict[str, str] | 
     for loop in check.loops:
         if ("i", loop) in terms.parts(term):
             term = ("f", "all", ("each", loop, run.counts[loop], term))
-    if any(part[0] == "opaque" for part in terms.parts(term)):
+    if not _has_text(term):
         return None
-    try:
-        return {"name": name, "require": terms.text(term, {}), "raises": check.error}
-    except (ValueError, KeyError):
-        return None
-
-
-__all__ = ["Choice", "Pending", "config_entry", "field_kinds", "field_symbol"]
+    return {"name": name, "require": terms.text(term, {}), "raises": check.error}

@@ -12,7 +12,6 @@ from tools.atlas.symbolic.interpreter import Interpreter
 from tools.atlas.symbolic.terms import FALSE, TRUE, Term
 from tools.atlas.symbolic.values import (
     Choice,
-    Config,
     Dict,
     Item,
     List,
@@ -20,12 +19,10 @@ from tools.atlas.symbolic.values import (
     Maybe,
     Mount,
     Obj,
-    Opaque,
     Plain,
     Sym,
     Tensor,
-    is_scalar,
-    term_of,
+    plain_values,
 )
 
 Substitution = Mapping[Term, Term]
@@ -200,10 +197,9 @@ class Walk:
         return Place(f"{place.name}{{}}", condition, {**place.indices, part: value})
 
     def _count(self, place: Place, count: Term) -> None:
-        fields = {part for part in terms.parts(count) if part[0] == "v"}
-        if any(
-            part[0] == "==" and part[1] in fields and part[2] == terms.NULL for part in terms.parts(place.condition)
-        ):
+        fields = [f"{part[1]}." for part in terms.parts(count) if part[0] == "v"]
+        asked = [part[1] for part in terms.parts(place.condition) if part[0] == "==" and part[2] == terms.NULL]
+        if any(name.startswith(f"{part[1]}.") for part in asked if part[0] == "v" for name in fields):
             count = terms.choose(place.condition, count, terms.ZERO)  # without its condition it has no value
         known = self.tree.counts.get(place.name)
         if known is None or known == count:
@@ -213,10 +209,11 @@ class Walk:
 
     def _items(self, items: tuple[Item, ...], place: Place) -> None:
         listed = f"{place.name}." if place.name else ""
-        if all(isinstance(item, Plain) for item in items):
-            for number, item in enumerate(items):
+        plain = plain_values(items)
+        if plain is not None:
+            for number, value in enumerate(plain):
                 self.tree.children.setdefault(place.name, {})[str(number)] = None
-                self.visit(item.value, place.child(str(number)))
+                self.visit(value, place.child(str(number)))
             return
         total = terms.ZERO
         for item in items:
@@ -363,6 +360,3 @@ def _holds(value: Any, kinds: Any) -> bool:
     if isinstance(value, Obj) and kinds is not Tensor:
         return issubclass(value.cls, torch.nn.Module)
     return isinstance(value, kinds)
-
-
-__all__ = ["Config", "Opaque", "Place", "Tree", "Variant", "Walk", "is_scalar", "term_of"]

@@ -16,7 +16,6 @@ from tools.atlas.symbolic.values import (
     Sym,
     is_scalar,
     kinds_of,
-    new_list,
     term_of,
 )
 
@@ -200,6 +199,3 @@ def merged_items(condition: Term, a: Any, b: Any, old: Any) -> Any:
     head, then, other = a[:size], a[size:], b[size:]
     tail = [Maybe(c, items) for c, items in ((condition, then), (terms.negate(condition), other)) if items]
     return (*head, *tail)
-
-
-__all__ = ["Cell", "Effects", "Journal", "ite", "merged_items", "new_list"]

@@ -1,5 +1,6 @@
 """The types that a config field may have, from its annotation."""
 
+import inspect
 import types
 import typing
 from functools import cache
@@ -17,12 +18,12 @@ def field_kinds(cls: type) -> dict[str, Kinds]:
     found: dict[str, Kinds] = {}
     for base in reversed(cls.__mro__):
         scope = vars(__import__(base.__module__, fromlist=["_"]))
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+        for name, annotation in inspect.get_annotations(base).items():
             found[name] = _kinds(annotation, scope)
     return found
 
 
-def _kinds(annotation: Any, scope: dict[str, Any]) -> Kinds:  # noqa: PLR0911 — one line for each form
+def _kinds(annotation: Any, scope: dict[str, Any]) -> Kinds:
     if isinstance(annotation, str):
         try:
             annotation = eval(annotation, dict(scope))  # noqa: S307 — an annotation of transformers itself

@@ -4,11 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from tools.atlas.symbolic import terms
 from tools.atlas.symbolic.journal import ite
+from tools.atlas.symbolic.sequences import to_dict
+from tools.atlas.symbolic.state import Run
 from tools.atlas.symbolic.terms import Term
 from tools.atlas.symbolic.values import (
     UNSET,
@@ -19,6 +20,7 @@ from tools.atlas.symbolic.values import (
     Obj,
     Opaque,
     Plain,
+    Spread,
     Sym,
     Tensor,
     is_scalar,
@@ -34,11 +36,11 @@ def parameter(*shape: Term) -> Tensor:
     return Tensor(shape, None, "parameter")
 
 
-def _set(run: Any, made: Obj, name: str, value: Any, condition: Term = terms.TRUE) -> None:
+def _set(run: Run, made: Obj, name: str, value: Any, condition: Term = terms.TRUE) -> None:
     run.journal.write(made.attrs, name, ite(condition, value, None))
 
 
-def _linear(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _linear(run: Run, made: Obj, given: dict[str, Any]) -> None:
     rows, columns = term_of(given["out_features"]), term_of(given["in_features"])
     for name in ("in_features", "out_features"):
         _set(run, made, name, given[name])
@@ -46,7 +48,7 @@ def _linear(run: Any, made: Obj, given: dict[str, Any]) -> None:
     _set(run, made, "bias", parameter(rows), run.truth(given["bias"]))
 
 
-def _embedding(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _embedding(run: Run, made: Obj, given: dict[str, Any]) -> None:
     rows, columns = term_of(given["num_embeddings"]), term_of(given["embedding_dim"])
     for name in ("num_embeddings", "embedding_dim", "padding_idx"):
         _set(run, made, name, given[name])
@@ -60,14 +62,14 @@ def _embedding(run: Any, made: Obj, given: dict[str, Any]) -> None:
         run.require(terms.either(null, inside), "AssertionError")
 
 
-def dimensions(run: Any, value: Any, count: int) -> list[Term]:
+def dimensions(run: Run, value: Any, count: int) -> list[Term]:
     """A size that is one number for all dimensions or a list with one for each."""
     value = run.journal.resolve(value)
     if isinstance(value, Choice):
         then, other = dimensions(run, value.then, count), dimensions(run, value.other, count)
         return [terms.choose(value.condition, a, b) for a, b in zip(then, other, strict=True)]
     if isinstance(value, (tuple, list, List)):
-        return [term_of(run.get_item(value, place if not _single(run, value) else 0)) for place in range(count)]
+        return [term_of(run.get_item(value, place if not _single(value) else 0)) for place in range(count)]
     if isinstance(value, Sym) and value.kinds & {"list"}:
         items = [terms.item(value.term, terms.const(place)) for place in range(count)]
         if value.kinds <= {"list"}:
@@ -77,13 +79,12 @@ def dimensions(run: Any, value: Any, count: int) -> list[Term]:
     return [term_of(value)] * count
 
 
-def _single(run: Any, value: Any) -> bool:
-    del run
+def _single(value: Any) -> bool:
     return len(value.items if isinstance(value, List) else value) == 1
 
 
 def _convolution(count: int, *, transposed: bool = False) -> Layer:
-    def layer(run: Any, made: Obj, given: dict[str, Any]) -> None:
+    def layer(run: Run, made: Obj, given: dict[str, Any]) -> None:
         kernel = dimensions(run, given["kernel_size"], count)
         groups = term_of(given["groups"])
         ins, outs = term_of(given["in_channels"]), term_of(given["out_channels"])
@@ -103,7 +104,7 @@ def _convolution(count: int, *, transposed: bool = False) -> Layer:
     return layer
 
 
-def _normalised(run: Any, given: Any) -> tuple[Term, ...]:
+def _normalised(run: Run, given: Any) -> tuple[Term, ...]:
     shape = run.journal.resolve(given)
     if isinstance(shape, (tuple, list)):
         return tuple(term_of(run.journal.resolve(size)) for size in shape)
@@ -112,7 +113,7 @@ def _normalised(run: Any, given: Any) -> tuple[Term, ...]:
     return (term_of(shape),)
 
 
-def _layer_norm(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _layer_norm(run: Run, made: Obj, given: dict[str, Any]) -> None:
     shape = _normalised(run, given["normalized_shape"])
     affine = run.truth(given["elementwise_affine"])
     _set(run, made, "normalized_shape", given["normalized_shape"])
@@ -121,14 +122,14 @@ def _layer_norm(run: Any, made: Obj, given: dict[str, Any]) -> None:
         _set(run, made, "bias", parameter(*shape), terms.both(affine, run.truth(given["bias"])))
 
 
-def _group_norm(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _group_norm(run: Run, made: Obj, given: dict[str, Any]) -> None:
     channels = term_of(given["num_channels"])
     affine = run.truth(given["affine"])
     _set(run, made, "weight", parameter(channels), affine)
     _set(run, made, "bias", parameter(channels), affine)
 
 
-def _batch_norm(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _batch_norm(run: Run, made: Obj, given: dict[str, Any]) -> None:
     size = term_of(given["num_features"])
     affine, tracked = run.truth(given["affine"]), run.truth(given["track_running_stats"])
     _set(run, made, "num_features", given["num_features"])
@@ -139,7 +140,7 @@ def _batch_norm(run: Any, made: Obj, given: dict[str, Any]) -> None:
     _set(run, made, "num_batches_tracked", Tensor((), "I64", "buffer"), tracked)
 
 
-def _attention(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _attention(run: Run, made: Obj, given: dict[str, Any]) -> None:
     width = term_of(given["embed_dim"])
     bias = run.truth(given["bias"])
     if run.journal.resolve(given["kdim"]) is None and run.journal.resolve(given["vdim"]) is None:
@@ -158,7 +159,7 @@ def _attention(run: Any, made: Obj, given: dict[str, Any]) -> None:
 
 
 def _recurrent(gates: int) -> Layer:
-    def layer(run: Any, made: Obj, given: dict[str, Any]) -> None:
+    def layer(run: Run, made: Obj, given: dict[str, Any]) -> None:
         layers = run.journal.resolve(given["num_layers"])
         twice = run.truth(given["bidirectional"])
         if not isinstance(layers, int) or not terms.is_const(twice):
@@ -186,17 +187,17 @@ def _recurrent(gates: int) -> Layer:
     return layer
 
 
-def _prelu(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _prelu(run: Run, made: Obj, given: dict[str, Any]) -> None:
     _set(run, made, "weight", parameter(term_of(given["num_parameters"])))
 
 
-def _bilinear(run: Any, made: Obj, given: dict[str, Any]) -> None:
+def _bilinear(run: Run, made: Obj, given: dict[str, Any]) -> None:
     out = term_of(given["out_features"])
     _set(run, made, "weight", parameter(out, term_of(given["in1_features"]), term_of(given["in2_features"])))
     _set(run, made, "bias", parameter(out), run.truth(given["bias"]))
 
 
-def _container(run: Any, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
+def _container(run: Run, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
     modules = args[0] if args else kwargs.get("modules", kwargs.get("parameters"))
     items = run.iterate(modules) if modules is not None else ()
     run.journal.write(made.attrs, "_items", new_list(_flat(items)))
@@ -217,37 +218,34 @@ def _flat(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
-def _sequential(run: Any, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
+def _sequential(run: Run, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
     del kwargs
     if len(args) == 1 and isinstance(run.journal.resolve(args[0]), Dict):
         run.journal.write(made.attrs, "_items", run.journal.resolve(args[0]))
         return
     items: list[Any] = []
     for arg in args:
-        inner = getattr(arg, "items", None)
-        items += inner if isinstance(inner, tuple) and type(arg).__name__ == "Spread" else [Plain(arg)]
+        items += arg.items if isinstance(arg, Spread) else [Plain(arg)]
     run.journal.write(made.attrs, "_items", new_list(_flat(tuple(items))))
 
 
-def _module_dict(run: Any, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
+def _module_dict(run: Run, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
     given = run.journal.resolve(args[0] if args else kwargs.get("modules"))
     if given is None:
         given = Dict({})
     elif isinstance(given, dict):
         given = Dict(dict(given))
     elif not isinstance(given, Dict):
-        from tools.atlas.symbolic import library  # noqa: PLC0415 — the two know each other
-
-        given = library.MODELS[dict](run, given)
+        given = to_dict(run, given)
     run.journal.write(made.attrs, "_items", given if isinstance(given, Dict) else Dict({}))
     if isinstance(given, Opaque):
         run.journal.write(made.attrs, "_unknown", given)
 
 
 def _bound(layer: Layer, cls: type) -> Callable[[Any, Obj, list[Any], dict[str, Any]], None]:
-    signature = inspect.signature(cls.__init__)
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # the class itself, not that of an object
 
-    def run_layer(run: Any, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
+    def run_layer(run: Run, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
         bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
         layer(run, made, {name: run.journal.resolve(value) for name, value in bound.arguments.items()})
@@ -259,7 +257,7 @@ def _recurrent_bound(layer: Layer) -> Callable[[Any, Obj, list[Any], dict[str, A
     names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
     defaults = {"num_layers": 1, "bias": True, "bidirectional": False, "proj_size": 0}
 
-    def run_layer(run: Any, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
+    def run_layer(run: Run, made: Obj, args: list[Any], kwargs: dict[str, Any]) -> None:
         given = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
         layer(run, made, {name: run.journal.resolve(value) for name, value in given.items()})
 
@@ -285,7 +283,7 @@ LAYERS: dict[Any, Callable[[Any, Obj, list[Any], dict[str, Any]], None]] = {
 }  # fmt: skip
 
 
-def _normed(run: Any, module: Obj, name: Any = "weight", dim: Any = 0, *, names: tuple[str, str] | None = None) -> Obj:
+def _normed(run: Run, module: Obj, name: Any = "weight", dim: Any = 0, *, names: tuple[str, str] | None = None) -> Obj:
     """`weight_norm`: a weight becomes its length along `dim` and its direction."""
     weight = run.journal.resolve(module.attrs.get(name))
     if not isinstance(weight, Tensor) or weight.shape is None or not isinstance(dim, int):
@@ -303,7 +301,7 @@ def _normed(run: Any, module: Obj, name: Any = "weight", dim: Any = 0, *, names:
     return module
 
 
-def _old_normed(run: Any, module: Obj, name: Any = "weight", dim: Any = 0) -> Obj:
+def _old_normed(run: Run, module: Obj, name: Any = "weight", dim: Any = 0) -> Obj:
     return _normed(run, module, name, dim, names=("g", "v"))
 
 
@@ -317,9 +315,6 @@ def is_plain(cls: type) -> bool:
     """Whether a class of torch has neither parameters nor buffers: activations, dropout, padding, pooling, losses."""
     module = cls.__module__.rpartition(".")[2]
     return module in {
-        "activation", "dropout", "padding", "pooling", "loss", "upsampling", "linear", "flatten", "fold", "pixelshuffle",
-        "distance", "container", "channelshuffle",
+        "activation", "dropout", "padding", "pooling", "loss", "upsampling", "linear", "flatten", "fold",
+        "pixelshuffle", "distance", "container", "channelshuffle",
     }  # fmt: skip
-
-
-__all__ = ["LAYERS", "is_plain", "torch"]

@@ -1,25 +1,29 @@
 """The entry of a model class: what its constructor builds, as data."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import PreTrainedModel
 
 from tools.atlas.symbolic import terms
 from tools.atlas.symbolic.emit import Place, Tree, Variant, Walk
-from tools.atlas.symbolic.interpreter import Check, Interpreter
+from tools.atlas.symbolic.frames import Check
+from tools.atlas.symbolic.inplace import InPlace
+from tools.atlas.symbolic.interpreter import Interpreter
 from tools.atlas.symbolic.terms import TRUE, Term
 from tools.atlas.symbolic.values import Choice, Config, Dict, Mount, Obj, Opaque, Plain, Sym, is_scalar, term_of
 
 
-def model_entry(cls: type[PreTrainedModel], config_class: type, default: Any) -> dict[str, Any]:
+def model_entry(
+    cls: type[PreTrainedModel], config_class: type, default: Any, interpreted: tuple[str, ...] = ("transformers",)
+) -> dict[str, Any]:
     """The parts of an atlas entry that follow from the constructor; `why_not` lists what could not be followed.
 
     `default` is an instance of the config class: which class stands in a slot for a sub-config is read from it.
     """
-    run = Interpreter()
+    run = InPlace(interpreted)
     # What `from_pretrained` chooses where nobody asks for another; a few models have a class for each.
-    run.attention = "sdpa" if cls._supports_sdpa else "eager"  # noqa: SLF001 — there is no other way
+    run.attention = "sdpa" if cls._supports_sdpa else "eager"
     config = Config(config_class, "", default)
     made = Obj(cls)
     run.initialise(made, cls.__init__, [config], {})
@@ -68,8 +72,9 @@ class _Writer:
             ("ignore_unexpected", "_keys_to_ignore_on_load_unexpected"),
         ):
             entry[key] = sorted({p for _, model in tree.submodels for p in self.patterns(model, attribute)})
+        found = entry["checks"]
+        entry["checks"] = [check for number, check in enumerate(found) if check not in found[:number]]
         entry["why_not"] = list(self.issues)
-        entry["notes"] = list(self.run.notes)
         return entry
 
     def text(self, term: Term, what: str) -> str:
@@ -139,8 +144,8 @@ class _Writer:
             return then + self._ties(keys.other, place.given(terms.negate(condition)), model)
         if isinstance(keys, Sym) and keys.term[:2] == ("f", "if"):
             _, _, condition, *sides = self.run.settled(keys.term)
-            then, other = (Sym(side, keys.kinds) for side in sides)
-            return self._ties(Choice(condition, then, other), place, model)
+            yes, no = (Sym(side, keys.kinds) for side in sides)
+            return self._ties(Choice(condition, yes, no), place, model)
         if isinstance(keys, Sym):
             keys = _literal(keys.term)
         found = self._tie(keys.cell if isinstance(keys, Dict) else keys, place, model)
@@ -167,7 +172,7 @@ class _Writer:
         value = self.run.journal.resolve(model.attrs.get(attribute, getattr(model.cls, attribute, None)))
         if value is None:
             return ()
-        if isinstance(value, Choice) or isinstance(value, Opaque):
+        if isinstance(value, (Choice, Opaque)):
             self.issues[f"{attribute} of {model.cls.__name__}"] = None
             return ()
         items = [i.value for i in self.run.iterate(value) if isinstance(i, Plain)]
@@ -187,6 +192,3 @@ class _Writer:
         except (ValueError, KeyError):
             return None
         return {"require": require, "raises": check.error} if len(require) <= LONGEST_CHECK else None
-
-
-__all__ = ["Callable", "model_entry"]

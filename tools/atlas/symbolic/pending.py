@@ -8,6 +8,7 @@ from typing import Any
 
 from tools.atlas.symbolic import terms
 from tools.atlas.symbolic.journal import ite
+from tools.atlas.symbolic.state import Run
 from tools.atlas.symbolic.terms import FALSE, TRUE, Term
 from tools.atlas.symbolic.values import ANY, UNSET, Choice, Dict, Opaque, Sym
 
@@ -26,7 +27,7 @@ class Pending:
         """The condition under which the key is there."""
         return terms.either(presence(self.cell.get(key, UNSET)), self._in_file(key))
 
-    def value(self, key: str, default: Any) -> Any:  # noqa: ANN401 — whatever the interpreter holds
+    def value(self, key: str, default: Any) -> Any:
         """`kwargs.get(key, default)`."""
         from_file = ite(self._in_file(key), Sym(("v", f"{PREFIX}{key}"), ANY), default)
         return filled(self.cell.get(key, UNSET), from_file)
@@ -46,14 +47,14 @@ class Pending:
         return terms.both(terms.negate(presence(self.gone.get(key, UNSET))), there)
 
 
-def presence(value: Any) -> Term:  # noqa: ANN401 — as above
+def presence(value: Any) -> Term:
     """The condition under which a value that was set under conditions is there."""
     if isinstance(value, Choice):
         return terms.choose(value.condition, presence(value.then), presence(value.other))
     return FALSE if value is UNSET else TRUE
 
 
-def filled(value: Any, base: Any) -> Any:  # noqa: ANN401 — as above
+def filled(value: Any, base: Any) -> Any:
     """A value that was set under conditions, and the one from before where it was not."""
     if value is UNSET:
         return base
@@ -62,11 +63,11 @@ def filled(value: Any, base: Any) -> Any:  # noqa: ANN401 — as above
     return value
 
 
-def _get(run: Any, owner: Pending, key: Any, default: Any = None) -> Any:  # noqa: ANN401 — as above
+def _get(run: Run, owner: Pending, key: Any, default: Any = None) -> Any:
     return run.journal.resolve(owner.value(key, default)) if isinstance(key, str) else Opaque("a key by a symbol")
 
 
-def _pop(run: Any, owner: Pending, key: Any, *default: Any) -> Any:  # noqa: ANN401 — as above
+def _pop(run: Run, owner: Pending, key: Any, *default: Any) -> Any:
     value = _get(run, owner, key, default[0] if default else Opaque("a key that is not there"))
     if isinstance(key, str):
         run.journal.write(owner.cell, key, UNSET)
@@ -74,14 +75,14 @@ def _pop(run: Any, owner: Pending, key: Any, *default: Any) -> Any:  # noqa: ANN
     return value
 
 
-def _setdefault(run: Any, owner: Pending, key: Any, default: Any = None) -> Any:  # noqa: ANN401 — as above
+def _setdefault(run: Run, owner: Pending, key: Any, default: Any = None) -> Any:
     value = _get(run, owner, key, default)
     if isinstance(key, str):
         run.journal.write(owner.cell, key, value)
     return value
 
 
-def _update(run: Any, owner: Pending, other: Any = None, **named: Any) -> None:  # noqa: ANN401 — as above
+def _update(run: Run, owner: Pending, other: Any = None, **named: Any) -> None:
     other = run.journal.resolve(other)
     for key, value in {**(other.cell if isinstance(other, Dict) else {}), **named}.items():
         run.journal.write(owner.cell, key, value)
@@ -89,5 +90,5 @@ def _update(run: Any, owner: Pending, other: Any = None, **named: Any) -> None: 
 
 METHODS: Mapping[str, Callable[..., Any]] = {
     "get": _get, "pop": _pop, "setdefault": _setdefault, "update": _update,
-    "keys": lambda run, owner: Opaque("the keys of the file"), "items": lambda run, owner: Opaque("the keys of the file"),
+    "keys": lambda *_: Opaque("the keys of the file"), "items": lambda *_: Opaque("the keys of the file"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from functools import cache
+from pathlib import Path
 from types import FunctionType
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -17,8 +18,7 @@ def function_tree(function: FunctionType) -> Function | None:
 @cache
 def _functions(filename: str) -> dict[tuple[int, str], Function]:
     try:
-        with open(filename, encoding="utf-8") as file:
-            tree = ast.parse(file.read())
+        tree = ast.parse(Path(filename).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return {}
     found: dict[tuple[int, str], Function] = {}

@@ -7,3 +7,7 @@ class Unsupported(Exception):
 
 class Raised(Exception):
     """The constructor raises on every path."""
+
+
+class Endless(Exception):
+    """A constructor that would take too long."""

@@ -8,8 +8,9 @@ import torch
 
 from tools.atlas.symbolic import terms
 from tools.atlas.symbolic.journal import ite
+from tools.atlas.symbolic.state import Run
 from tools.atlas.symbolic.terms import Term, const
-from tools.atlas.symbolic.values import Choice, List, Opaque, Plain, Sym, Tensor, is_scalar, term_of
+from tools.atlas.symbolic.values import Bound, Choice, List, Opaque, Plain, Sym, Tensor, is_scalar, term_of
 
 UNKNOWN = Tensor(None)
 DTYPES = {
@@ -23,7 +24,7 @@ def dtype_name(dtype: Any) -> str | None:
     return DTYPES.get(dtype)
 
 
-def sizes(run: Any, args: Sequence[Any]) -> tuple[Term, ...] | None:
+def sizes(run: Run, args: Sequence[Any]) -> tuple[Term, ...] | None:
     """The shape that `f(2, 3)` or `f((2, 3))` asks for."""
     args = tuple(run.journal.resolve(arg) for arg in args)
     if len(args) == 1 and isinstance(args[0], (tuple, list, torch.Size)):
@@ -37,18 +38,18 @@ def sizes(run: Any, args: Sequence[Any]) -> tuple[Term, ...] | None:
     return None
 
 
-def _created(run: Any, *args: Any, size: Any = None, dtype: Any = None, fill_value: Any = None, **_: Any) -> Tensor:
+def _created(run: Run, *args: Any, size: Any = None, dtype: Any = None, fill_value: Any = None, **_: Any) -> Tensor:
     del fill_value
     shape = sizes(run, args if size is None else (size,))
     return Tensor(shape, dtype_name(dtype))
 
 
-def _full(run: Any, size: Any, value: Any = None, dtype: Any = None, **_: Any) -> Tensor:
+def _full(run: Run, size: Any, value: Any = None, dtype: Any = None, **_: Any) -> Tensor:
     name = dtype_name(dtype) or ("BOOL" if isinstance(value, bool) else "I64" if isinstance(value, int) else None)
     return Tensor(sizes(run, (size,)), name)
 
 
-def _arange(run: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+def _arange(run: Run, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
     args = tuple(
         run.journal.resolve(arg) for arg in (*args, *(kwargs[k] for k in ("start", "end", "step") if k in kwargs))
     )
@@ -63,17 +64,17 @@ def _arange(run: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
     return Tensor((size,), name)
 
 
-def _linspace(run: Any, start: Any = 0, end: Any = 1, steps: Any = 1, **_: Any) -> Tensor:
+def _linspace(run: Run, start: Any = 0, end: Any = 1, steps: Any = 1, **_: Any) -> Tensor:
     del start, end
     return Tensor((term_of(run.journal.resolve(steps)),), "F32")
 
 
-def _eye(run: Any, rows: Any, columns: Any = None, **_: Any) -> Tensor:
+def _eye(run: Run, rows: Any, columns: Any = None, **_: Any) -> Tensor:
     a = term_of(run.journal.resolve(rows))
     return Tensor((a, a if columns is None else term_of(run.journal.resolve(columns))))
 
 
-def _tensor(run: Any, data: Any = None, *_: Any, dtype: Any = None, **__: Any) -> Tensor:
+def _tensor(run: Run, data: Any = None, *_: Any, dtype: Any = None, **__: Any) -> Tensor:
     data = run.journal.resolve(data)
     if isinstance(data, Tensor):
         return data
@@ -82,7 +83,7 @@ def _tensor(run: Any, data: Any = None, *_: Any, dtype: Any = None, **__: Any) -
         kind = {int: "I64", bool: "BOOL"}.get(type(data))
         return Tensor((), name or kind)
     shape: list[Term] = []
-    while isinstance(data, (tuple, list, List, Sym)) or (isinstance(data, range)):
+    while isinstance(data, (tuple, list, List, Sym, range)):
         if isinstance(data, Sym):
             shape.append(terms.call("len", data.term))
             return Tensor(tuple(shape), name)
@@ -100,7 +101,7 @@ def _tensor(run: Any, data: Any = None, *_: Any, dtype: Any = None, **__: Any) -
     return Tensor(tuple(shape), name)
 
 
-def _parameter(run: Any, data: Any = None, requires_grad: Any = True) -> Any:  # noqa: FBT002 — as torch has it
+def _parameter(run: Run, data: Any = None, requires_grad: Any = True) -> Any:  # noqa: FBT002 — as torch has it
     del requires_grad
     data = run.journal.resolve(data)
     if isinstance(data, Choice):
@@ -110,7 +111,7 @@ def _parameter(run: Any, data: Any = None, requires_grad: Any = True) -> Any:  #
     return Tensor((terms.ZERO,), None, "parameter") if data is None else Tensor(None, None, "parameter")
 
 
-def _buffer(run: Any, data: Any = None, persistent: Any = True) -> Any:  # noqa: FBT002 — as torch has it
+def _buffer(run: Run, data: Any = None, persistent: Any = True) -> Any:  # noqa: FBT002 — as torch has it
     data = run.journal.resolve(data)
     role = "buffer" if run.journal.resolve(persistent) is not False else "transient"
     if isinstance(data, Choice):
@@ -118,12 +119,12 @@ def _buffer(run: Any, data: Any = None, persistent: Any = True) -> Any:  # noqa:
     return Tensor(data.shape, data.dtype, role) if isinstance(data, Tensor) else Tensor(None, None, role)
 
 
-def _like(run: Any, tensor: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
+def _like(run: Run, tensor: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
     tensor = run.journal.resolve(tensor)
     return Tensor(tensor.shape, dtype_name(dtype) or tensor.dtype) if isinstance(tensor, Tensor) else UNKNOWN
 
 
-def _cat(run: Any, tensors: Any, dim: Any = 0, **_: Any) -> Tensor:
+def _cat(run: Run, tensors: Any, dim: Any = 0, **_: Any) -> Tensor:
     items = run.iterate(tensors)
     found = [item.value for item in items if isinstance(item, Plain)]
     if len(found) != len(items) or not all(isinstance(t, Tensor) and t.shape is not None for t in found) or not found:
@@ -140,32 +141,37 @@ def _cat(run: Any, tensors: Any, dim: Any = 0, **_: Any) -> Tensor:
     return Tensor(tuple(shape), found[0].dtype)
 
 
-def _outer(run: Any, a: Any, b: Any) -> Tensor:
+def _outer(run: Run, a: Any, b: Any) -> Tensor:
     a, b = run.journal.resolve(a), run.journal.resolve(b)
     if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape and b.shape:
         return Tensor((a.shape[0], b.shape[0]))
     return UNKNOWN
 
 
-def _truncated(run: Any, tensor: Any, *_: Any, **__: Any) -> Any:
+def _truncated(run: Run, tensor: Any, *_: Any, **__: Any) -> Any:
     return _like(run, tensor)
 
 
-def _floating(run: Any, tensor: Any, *_: Any, **__: Any) -> Any:
+def _floating(run: Run, tensor: Any, *_: Any, **__: Any) -> Any:
     tensor = run.journal.resolve(tensor)
     return Tensor(tensor.shape) if isinstance(tensor, Tensor) else UNKNOWN
+
+
+def _sized_or_of(run: Run, *args: Any) -> Tensor:
+    """`torch.Tensor(2, 3)` is a size, `torch.Tensor([2, 3])` what is in it."""
+    return _created(run, *args) if all(is_scalar(arg) for arg in args) else _tensor(run, *args)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.zeros: _created, torch.ones: _created, torch.empty: _created, torch.rand: _created, torch.randn: _created,
     torch.full: _full, torch.arange: _arange, torch.linspace: _linspace, torch.eye: _eye, torch.tensor: _tensor,
-    torch.as_tensor: _tensor, torch.nn.Parameter: _parameter, torch.nn.Buffer: _buffer, torch.cat: _cat, torch.concat: _cat, torch.outer: _outer,
+    torch.as_tensor: _tensor, torch.nn.Parameter: _parameter, torch.nn.Buffer: _buffer,
+    torch.cat: _cat, torch.concat: _cat, torch.outer: _outer,
     torch.zeros_like: _like, torch.ones_like: _like, torch.empty_like: _like, torch.rand_like: _like,
-    torch.Tensor: lambda run, *args: _created(run, *args) if all(is_scalar(a) for a in args) else _tensor(run, *args),
-    torch.FloatTensor: lambda run, *args: _created(run, *args) if all(is_scalar(a) for a in args) else _tensor(run, *args),
+    torch.Tensor: _sized_or_of, torch.FloatTensor: _sized_or_of,
     torch.LongTensor: _tensor, torch.BoolTensor: _tensor,
     torch.normal: lambda run, *args, size=None, **_: Tensor(sizes(run, (size,)) if size is not None else None),
-    torch.randint: lambda run, *args, size=None, **_: Tensor(sizes(run, (size if size is not None else args[-1],)), "I64"),
+    torch.randint: lambda run, *args, size=None, **_: Tensor(sizes(run, (args[-1] if size is None else size,)), "I64"),
     torch.nn.init.trunc_normal_: _truncated, torch.nn.init.normal_: _truncated, torch.tril: _truncated,
     torch.triu: _truncated, torch.log: _floating, torch.exp: _floating, torch.sin: _floating, torch.cos: _floating,
 }  # fmt: skip
@@ -191,10 +197,8 @@ def broadcast(operands: Sequence[Any]) -> Tensor:
     return Tensor(tuple(result), widest.dtype)
 
 
-def attribute(run: Any, owner: Tensor, name: str) -> Any:
+def attribute(run: Run, owner: Tensor, name: str) -> Any:
     """An attribute of a tensor."""
-    from tools.atlas.symbolic.values import Bound  # noqa: PLC0415 — kept out of the way of the models above
-
     if name == "shape" and owner.shape is not None:
         return tuple(run.scalar(size, frozenset({"int"})) for size in owner.shape)
     if name == "data":
@@ -226,7 +230,7 @@ def item(owner: Tensor, key: Any) -> Tensor:
     return Tensor((*shape, *rest), owner.dtype)
 
 
-def _expand(run: Any, owner: Tensor, *args: Any) -> Tensor:
+def _expand(run: Run, owner: Tensor, *args: Any) -> Tensor:
     wanted = sizes(run, args)
     if wanted is None or owner.shape is None or len(wanted) < len(owner.shape):
         return UNKNOWN
@@ -234,7 +238,7 @@ def _expand(run: Any, owner: Tensor, *args: Any) -> Tensor:
     return Tensor(tuple(h if w == const(-1) else w for w, h in zip(wanted, have, strict=True)), owner.dtype)
 
 
-def _view(run: Any, owner: Tensor, *args: Any) -> Tensor:
+def _view(run: Run, owner: Tensor, *args: Any) -> Tensor:
     wanted = sizes(run, args)
     if wanted is None:
         return UNKNOWN
@@ -252,7 +256,7 @@ def _view(run: Any, owner: Tensor, *args: Any) -> Tensor:
     return Tensor(wanted, owner.dtype)
 
 
-def _unsqueeze(run: Any, owner: Tensor, dim: Any) -> Tensor:
+def _unsqueeze(run: Run, owner: Tensor, dim: Any) -> Tensor:
     del run
     if owner.shape is None or not isinstance(dim, int):
         return UNKNOWN
@@ -261,7 +265,7 @@ def _unsqueeze(run: Any, owner: Tensor, dim: Any) -> Tensor:
     return Tensor(tuple(shape), owner.dtype)
 
 
-def _squeeze(run: Any, owner: Tensor, dim: Any = None) -> Tensor:
+def _squeeze(run: Run, owner: Tensor, dim: Any = None) -> Tensor:
     del run
     if owner.shape is None or not isinstance(dim, int):
         return UNKNOWN
@@ -271,7 +275,7 @@ def _squeeze(run: Any, owner: Tensor, dim: Any = None) -> Tensor:
     return Tensor(tuple(shape), owner.dtype)
 
 
-def _transpose(run: Any, owner: Tensor, a: Any = 0, b: Any = 1) -> Tensor:
+def _transpose(run: Run, owner: Tensor, a: Any = 0, b: Any = 1) -> Tensor:
     del run
     if owner.shape is None or not isinstance(a, int) or not isinstance(b, int):
         return UNKNOWN
@@ -280,14 +284,14 @@ def _transpose(run: Any, owner: Tensor, a: Any = 0, b: Any = 1) -> Tensor:
     return Tensor(tuple(shape), owner.dtype)
 
 
-def _permute(run: Any, owner: Tensor, *args: Any) -> Tensor:
+def _permute(run: Run, owner: Tensor, *args: Any) -> Tensor:
     order = sizes(run, args)
     if owner.shape is None or order is None or not all(terms.is_const(place) for place in order):
         return UNKNOWN
     return Tensor(tuple(owner.shape[place[2]] for place in order), owner.dtype)
 
 
-def _repeat(run: Any, owner: Tensor, *args: Any) -> Tensor:
+def _repeat(run: Run, owner: Tensor, *args: Any) -> Tensor:
     times = sizes(run, args)
     if times is None or owner.shape is None or len(times) < len(owner.shape):
         return UNKNOWN
@@ -295,7 +299,7 @@ def _repeat(run: Any, owner: Tensor, *args: Any) -> Tensor:
     return Tensor(tuple(terms.binary("*", h, t) for h, t in zip(have, times, strict=True)), owner.dtype)
 
 
-def _flatten(run: Any, owner: Tensor, start: Any = 0, end: Any = -1) -> Tensor:
+def _flatten(run: Run, owner: Tensor, start: Any = 0, end: Any = -1) -> Tensor:
     del run
     if owner.shape is None or not isinstance(start, int) or end != -1:
         return UNKNOWN
@@ -305,14 +309,14 @@ def _flatten(run: Any, owner: Tensor, start: Any = 0, end: Any = -1) -> Tensor:
     return Tensor((*owner.shape[:start], total), owner.dtype)
 
 
-def _size(run: Any, owner: Tensor, dim: Any = None) -> Any:
+def _size(run: Run, owner: Tensor, dim: Any = None) -> Any:
     if owner.shape is None:
         return Opaque("a size")
     shape = attribute(run, owner, "shape")
     return shape if dim is None else shape[dim]
 
 
-def _new(run: Any, owner: Tensor, *args: Any, **_: Any) -> Tensor:
+def _new(run: Run, owner: Tensor, *args: Any, **_: Any) -> Tensor:
     return Tensor(sizes(run, args), owner.dtype)
 
 
@@ -320,20 +324,19 @@ def _typed(name: str) -> Callable[..., Tensor]:
     return lambda run, owner, *_, **__: Tensor(owner.shape, name)
 
 
-def _tolist(run: Any, owner: Tensor) -> Any:
+def _tolist(run: Run, owner: Tensor) -> Any:
     if owner.shape is None or len(owner.shape) != 1:
         return Opaque("the values of a tensor")
     values = run.iterate(Sym(("f", "range", terms.ZERO, owner.shape[0], terms.ONE), frozenset({"list"})))
     return List({"items": run.mapped(values, lambda _: (Plain(Opaque("the value of a tensor")),))})
 
 
-def _split(run: Any, owner: Tensor, widths: Any, dim: Any = 0) -> Any:
+def _split(run: Run, owner: Tensor, widths: Any, dim: Any = 0) -> Any:
     widths = run.journal.resolve(widths)
     if owner.shape is None or dim != 0 or isinstance(widths, int):
         return Opaque("split")
-    pieces = run.mapped(
-        run.iterate(widths), lambda width: (Plain(Tensor((term_of(width), *owner.shape[1:]), owner.dtype)),)
-    )
+    rest = owner.shape[1:]
+    pieces = run.mapped(run.iterate(widths), lambda width: (Plain(Tensor((term_of(width), *rest), owner.dtype)),))
     return List({"items": pieces})
 
 

@@ -33,7 +33,9 @@ UNARY: Mapping[str, Callable[[Any], Any]] = {
     "abs": abs, "sqrt": math.sqrt, "log": math.log, "log2": math.log2, "exp": math.exp, "len": len,
 }  # fmt: skip
 TRUTHS = frozenset({"==", "<", "<=", ">", ">=", "in"})
-TRUTH_FUNCTIONS = frozenset({"not", "bool", "has", "is_list", "is_int", "is_float", "is_str", "is_bool", "is_dict"})
+TRUTH_FUNCTIONS = frozenset(
+    {"not", "bool", "has", "is_activation", "is_list", "is_int", "is_float", "is_str", "is_bool", "is_dict"}
+)
 
 
 def const(value: Any) -> Term:
@@ -51,7 +53,7 @@ def is_const(term: Term) -> bool:
 def is_truth(term: Term) -> bool:
     """Whether a term is true or false, and nothing that merely counts as one of them."""
     if term[0] == "c":
-        return term[1] == "bool"
+        return bool(term[1] == "bool")
     if term[0] == "v":
         return len(term) > 2  # noqa: PLR2004 — the third item says that the field is a bool
     if term[0] == "f":
@@ -122,21 +124,45 @@ def both(a: Term, b: Term) -> Term:
     """`a and b` as a condition."""
     if FALSE in (a, b):
         return FALSE
-    if a == TRUE or a == b:
+    if a in (TRUE, b):
         return b
     if b == TRUE:
         return a
     if negate(a) == b or negate(b) == a:
         return FALSE
-    parts = (*conjuncts(a), *(part for part in conjuncts(b) if part not in conjuncts(a)))
-    return parts[0] if len(parts) == 1 else ("f", "and", *parts)
+    known = conjuncts(a)
+    news = [_given(part, known) for part in conjuncts(b) if part not in known]
+    known = tuple(_given(part, tuple(news)) for part in known)
+    parts = tuple(dict.fromkeys(part for part in (*known, *news) if part != TRUE))
+    if FALSE in parts:
+        return FALSE
+    parts = tuple(
+        sorted(parts, key=_is_opaque)
+    )  # what is known comes first: where it does not hold, the rest is not asked
+    return TRUE if not parts else parts[0] if len(parts) == 1 else ("f", "and", *parts)
+
+
+def _is_opaque(part: Term) -> bool:
+    return part[0] == "opaque" or (part[:2] == ("f", "not") and _is_opaque(part[2]))
+
+
+def _given(part: Term, known: tuple[Term, ...]) -> Term:
+    """A condition beside others that hold too: the choice that one of them decides is made."""
+    if part[:2] == ("f", "not"):
+        return negate(_given(part[2], known))
+    if part[:2] == ("f", "if"):
+        if part[2] in known:
+            return _given(part[3], known)
+        if negate(part[2]) in known:
+            return _given(part[4], known)
+    return part
 
 
 def either(a: Term, b: Term) -> Term:
     """`a or b` as a condition."""
     if TRUE in (a, b):
         return TRUE
-    if a == FALSE or a == b:
+    if a in (FALSE, b):
         return b
     if b == FALSE:
         return a
@@ -204,9 +230,10 @@ def assume(term: Term, condition: Term, *, holds: bool) -> Term:
 
 def call(name: str, *args: Term) -> Term:
     """A function of the expression language."""
-    if len(args) == 1 and is_const(args[0]) and name in UNARY:
+    only = args[0] if len(args) == 1 else None
+    if only is not None and is_const(only) and name in UNARY:
         try:
-            return const(UNARY[name](args[0][2]))
+            return const(UNARY[name](only[2]))
         except (TypeError, ArithmeticError, ValueError) as error:
             return ("opaque", f"{name}: {error}")
     if name in {"max", "min"} and all(is_const(arg) for arg in args):
@@ -215,10 +242,10 @@ def call(name: str, *args: Term) -> Term:
         args = tuple(dict.fromkeys(args))
         if len(args) == 1:
             return args[0]
-    if name in {"int", "ceil", "floor", "round"} and args[0][0] in {"//", "%"} and len(args) == 1:
-        return args[0]
-    if name == "len" and args[0][0] == "each":
-        return args[0][2]  # type: ignore[no-any-return]
+    if only is not None and name in {"int", "ceil", "floor", "round"} and only[0] in {"//", "%"}:
+        return only
+    if only is not None and name == "len" and only[0] == "each":
+        return tuple(only[2])
     return ("f", name, *args)
 
 
@@ -248,7 +275,7 @@ def substitute(term: Term, replacement: Mapping[Term, Term]) -> Term:
     return rebuild(term, lambda part: substitute(part, replacement))
 
 
-def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:  # noqa: PLR0911 — one line for each kind of term
+def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
     """A term of the same kind with its parts changed."""
     kind = term[0]
     if kind == "f":
@@ -315,6 +342,8 @@ def _text(term: Term, names: dict[int, str], outer: int) -> str:
         body = f"not {_text(term[2], names, 4)}"
         return f"({body})" if outer > 3 else body  # noqa: PLR2004 — the level of `not`
     if kind == "f" and term[1] in {"and", "or"}:
+        if not all(_is_opaque(part) for part in term[2:]):
+            term = (*term[:2], *(("v", "unknown") if _is_opaque(part) else part for part in term[2:]))
         return _infix(term[1], term[2:], names, outer, _LEVEL[term[1]])
     if kind == "f" and term[1] == "if":
         # A side that is not known makes the value unknown only where it is the one that counts.

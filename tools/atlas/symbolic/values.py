@@ -4,7 +4,7 @@ Python's own constants, classes, functions and modules stand for themselves, a t
 here. Whatever can be changed is a dictionary that the journal watches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,11 @@ from tools.atlas.symbolic.terms import Term, const, substitute
 Kinds = frozenset[str]
 SCALARS = (int, float, str, type(None))
 ANY: Kinds = frozenset({"int", "float", "bool", "str", "null", "list", "dict"})
+INT: Kinds = frozenset({"int"})
+FLOAT: Kinds = frozenset({"float"})
+BOOL: Kinds = frozenset({"bool"})
+TEXT: Kinds = frozenset({"str"})
+LIST: Kinds = frozenset({"list"})
 
 
 class Unset:
@@ -51,13 +56,24 @@ class Choice:
 
 @dataclass(slots=True, eq=False)
 class Config:
-    """A config object: fields are read from `path`; what the constructor sets is in `attrs`."""
+    """A config object: fields are read from `path`; what the constructor sets is in `attrs`.
+
+    `layer` is the number of the layer whose config it is, where layers may differ (`per_layer_config`).
+    """
 
     cls: type
     path: str
     default: Any
     open: bool = False
     attrs: dict[Any, Any] = field(default_factory=dict)
+    layer: Term | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """`config.per_layer_config`: a config for each layer."""
+
+    config: Config
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +126,12 @@ def new_list(items: tuple[Item, ...] | list[Item] = ()) -> List:
     return List({"items": tuple(items)})
 
 
+def plain_values(items: Sequence[Item]) -> list[Any] | None:
+    """The elements of a list in which nothing is repeated or under a condition; None of another."""
+    found = [item.value for item in items if isinstance(item, Plain)]
+    return found if len(found) == len(items) else None
+
+
 @dataclass(slots=True, eq=False)
 class Dict:
     """A dictionary; its keys are constants or `Sym` with text."""
@@ -141,6 +163,13 @@ class Mount:
 
     auto: str
     config: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """`*items` in a call, where some of the items are in loops or under conditions."""
+
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +228,7 @@ def term_of(value: Any) -> Term:
     if isinstance(value, Sym):
         return value.term
     if isinstance(value, SCALARS):
-        return const(value if type(value) in {int, float, bool, str, type(None)} else value)
+        return const(value)
     if isinstance(value, Opaque):
         return ("opaque", value.reason)
     if isinstance(value, (list, tuple)):
