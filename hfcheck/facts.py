@@ -145,6 +145,8 @@ class Facts:
             return UNCLAIMED
         if self.opened is None:
             return Load(None, "raises", "there is no file that transformers opens for weights")
+        if basename(self.opened) in layout.ADAPTER_WEIGHTS:
+            return not_checked("these are the weights of an adapter, and those of its base lie elsewhere")
         stopped = self._stopped_at_index(self.opened) if layout.index_name(self.opened) is not None else None
         if stopped is not None:
             return stopped

@@ -6,9 +6,10 @@ import pytest
 
 from hfcheck.example import Example
 from hfcheck.example_models import BERT, Tensors, bert_tensors, renamed, repository, without
+from hfcheck.facts import units
 from hfcheck.loading.choose import Choice, choose, fitted, index
 from hfcheck.repository import scan
-from hfcheck.testing import units, write
+from hfcheck.testing import write
 
 BASE = without(bert_tensors(), "classifier")
 UNNAMED = {name: value for name, value in BERT.items() if name != "architectures"}

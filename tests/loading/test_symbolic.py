@@ -3,7 +3,7 @@
 # mypy: disable-error-code="no-untyped-call"
 # Subclassing a class of transformers calls its `__init_subclass__`, which has no types.
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,10 @@ class Inner(PreTrainedConfig):
 
 class Config(PreTrainedConfig):
     model_type = "of_a_test"
-    sub_configs = {"inner": Inner, "any": transformers.AutoConfig}  # noqa: RUF012 — as transformers has it
+    sub_configs: ClassVar[Any] = {  # pyright: ignore[reportIncompatibleMethodOverride]  # a property in the base class
+        "inner": Inner,
+        "any": transformers.AutoConfig,
+    }
     width: int = 4
     depth: int = 3
     bias: bool = True
