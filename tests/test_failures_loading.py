@@ -161,7 +161,7 @@ FAILURES = (
         "F083",
         f"{GITHUB}ggml-org/llama.cpp/issues/3900",
         lambda: llama(vocab_size=-1),
-        "CFG007",
+        "CFG012",
         ERROR,
         field("vocab_size"),
         RAISES,

@@ -196,7 +196,13 @@ def _refusal(entry: atlas.Entry, name: str, resolved: Resolved) -> str:
 
 def _refused(name: str, require: str, resolved: Resolved) -> Load:
     """A requirement of a constructor in words, with what the config has; `asked` are the fields that it reads."""
-    asked = tuple(sorted(fields(parse(require)), key=lambda field: (field not in resolved.given, field)))
+
+    def doubtful(field: str) -> tuple[bool, bool, str]:
+        """First what the file gives, of that a negative number first: it is rarely meant."""
+        value = _value(resolved, field)
+        return field not in resolved.given, not (isinstance(value, (int, float)) and value < 0), field
+
+    asked = tuple(sorted(fields(parse(require)), key=doubtful))
     values = [f"{field} is {shown(value)}" for field in asked if is_plain(value := _value(resolved, field))]
     here = f", and here {', '.join(values)}" if values else ""
     return Load(name, "raises", f"{name} requires {require}{here}", is_refused=True, asked=asked)
