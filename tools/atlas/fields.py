@@ -10,7 +10,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
@@ -205,9 +205,10 @@ def _sub_configs(config_class: type[PreTrainedConfig]) -> Iterator[tuple[str, di
 
 def _own_slots(config_class: type[PreTrainedConfig]) -> Mapping[str, type[PreTrainedConfig]]:
     """Slots of which the base class knows nothing: the class makes their configs itself."""
+    slots = cast("Mapping[str, type[PreTrainedConfig]]", config_class.sub_configs)  # a property of the class
     return {
         key: inner
-        for key, inner in config_class.sub_configs.items()
+        for key, inner in slots.items()
         if key not in config_class.sub_configs_defaults and issubclass(inner, PreTrainedConfig)
     }
 
