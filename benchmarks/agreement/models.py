@@ -13,7 +13,9 @@ import transformers
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from benchmarks.agreement.checkpoint import read_config
+from hfcheck.facts import units
 from hfcheck.loading.choose import Choice, choose, index
+from hfcheck.repository import scan
 from tools.atlas import classes
 from tools.atlas.reality import TooLong, resolved_config
 from tools.atlas.tiny import tiny
@@ -115,7 +117,10 @@ def by_type(folder: Path) -> Any:  # noqa: ANN401 - Auto classes share no public
     chosen = choose(read_config(folder), index())
     if not isinstance(chosen, Choice):
         return transformers.AutoModel
-    return by_task(config, chosen.class_name) or Architecture(chosen.model_type, chosen.class_name).model_class
+    # Where `architectures` is of no help the tensors choose.
+    name = units(scan(str(folder)))[0].load.architecture if chosen.how == "default" else None
+    name = name or chosen.class_name
+    return by_task(config, name) or Architecture(chosen.model_type, name).model_class
 
 
 def by_task(config: PreTrainedConfig, class_name: str) -> Any | None:  # noqa: ANN401 - as above
