@@ -23,7 +23,7 @@ from hfcheck.loading.fitting import best
 from hfcheck.loading.names import ABSENT
 from hfcheck.loading.quantised import Quantisation, judged, recognise, remainder
 from hfcheck.loading.resolve import resolve
-from hfcheck.loading.spec import Outcome, Spec, Verdict
+from hfcheck.loading.spec import Outcome, Spec
 from hfcheck.loading.what_if import Alternatives
 
 ENGINE = "transformers 5.23.0"
@@ -84,6 +84,8 @@ def judge(
     choice = choose(config, index())
     if isinstance(choice, Refused):
         return Load(None, choice.outcome, choice.reason, gap=Gap.CODE if choice.outcome == "not-checked" else None)
+    if faults := config_faults(config):
+        return Load(choice.class_name, "raises", faults[0].message)
     checkpoint = _Checkpoint(config, choice, tensors, elsewhere, recognise(config, tensors))
     return _by_answer(checkpoint, answer) if answer is not None else _by_atlas(checkpoint)
 
@@ -101,8 +103,6 @@ class _Checkpoint:
 
 def _by_atlas(checkpoint: _Checkpoint) -> Load:
     choice, name = checkpoint.choice, checkpoint.choice.class_name
-    if faults := config_faults(checkpoint.config):
-        return Load(name, "raises", faults[0].message)
     try:
         resolved = of_choice(checkpoint.config, choice)
         entry = atlas.entry(choice.model_type)
@@ -266,6 +266,3 @@ def _review(quantisation: Quantisation | None, spec: Spec) -> Review:
         return judged(outcome, quantisation, remainder(quantisation, spec.state, outcome))
 
     return without_what_is_quantised
-
-
-__all__ = ["ENGINE", "UNCLAIMED", "Gap", "Load", "Verdict", "judge", "not_checked", "replace"]
