@@ -23,7 +23,7 @@ from hfcheck.formats.pickle_frames import dropped
 from hfcheck.formats.pickle_machine import MAX_OPCODES, run
 from hfcheck.formats.pickle_run import Load, Method, Run, Wrapped
 from hfcheck.formats.pickle_source import Source
-from hfcheck.formats.pickle_values import Call, Global, Value
+from hfcheck.formats.pickle_values import Call, Global, Persistent, Value
 
 MAX_STACKED = 64
 """Pickles one behind the other that are followed."""
@@ -153,7 +153,13 @@ def _move(found: Run, source: Source, target: Source) -> None:
     def moved(offset: int) -> int:
         return source.offset(offset) - start
 
-    for use in (*found.globals, *found.calls, *found.methods, *found.persistent):
+    uses: tuple[Global | Call | Method | Persistent, ...] = (
+        *found.globals,
+        *found.calls,
+        *found.methods,
+        *found.persistent,
+    )
+    for use in uses:
         use.offset = moved(use.offset)
     found.events[:] = [replace(event, offset=moved(event.offset)) for event in found.events]
 

@@ -31,7 +31,7 @@ def integer(line: bytes) -> int | bool | Differing:
     """INT."""
     text = line.split(b"\0", 1)[0]
     own = _own(line)
-    native = _strtol(text) if line else None
+    native: int | Differing | None = _strtol(text) if line else None
     if native is None and line:
         native = _own(text)
     if line in {b"00", b"01"}:

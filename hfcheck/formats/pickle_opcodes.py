@@ -196,8 +196,8 @@ class Machine:
         long = isinstance(module, Bulk) or isinstance(name, Bulk)
         detail = "a name of more than 64 KiB" if long else "the name is the result of a call"
         self.note(EventKind.COMPUTED_NAME, detail)
-        known = (part if type(part) is str else None for part in (module, name))
-        return self.imported(*known, How.STACK_GLOBAL)
+        known = [part if type(part) is str else None for part in (module, name)]
+        return self.imported(known[0], known[1], How.STACK_GLOBAL)
 
     def imported(self, module: str | None, name: str | None, how: How) -> Global:
         found = Global(module, name, self.at, how, self.protocol)
