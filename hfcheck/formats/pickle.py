@@ -56,34 +56,35 @@ def read(  # noqa: PLR0913 - where the stream lies, and what its loader adds to 
     `member` and `origin` are as in PickleFacts; `wrapped` and `load` as in `pickle_machine.run`.
     """
     found: list[PickleFacts] = []
-    spent = 0
-    while len(found) < MAX_STACKED:
+    pending, seen, spent = [begin], {begin}, 0
+    while pending and len(found) < MAX_STACKED:
+        begin = pending.pop(0)
         first = run(source, begin, wrapped, load, opcodes=MAX_OPCODES - spent)
         spent += first.opcodes
         if found and not _is_pickle(first):
             found[-1] = _with(found[-1], Event(EventKind.TRAILING, begin, f"{source.size - begin} bytes follow"))
-            break
+            continue
         facts = facts_of(
             complete_run(source, first, wrapped, load), consumer, member=member, origin=origin, number=len(found)
         )
         if found:
             found[-1] = _with(found[-1], Event(EventKind.TRAILING, begin, "another pickle follows"))
         found.append(facts)
-        if first.end is None:
-            break
-        begin = _next(source, first.end)
-        if begin >= source.size:
-            break
+        following = (_next(source, place) for place in (first.end, first.resume) if place is not None)
+        pending += (new := [place for place in following if place < source.size and place not in seen])
+        seen.update(new)
     return tuple(found)
 
 
 def complete_run(source: Source, first: Run, wrapped: Wrapped | None = None, load: Load | None = None) -> Run:
     """A run with what other ways to read the same stream add to it, and what is to be said of it as a whole."""
-    for other, reading in dropped(source, first, wrapped, load):
+    for other, reading, at in dropped(source, first, wrapped, load):
+        start = other.offset(at) - source.offset(0)
         _move(reading, other, source)
-        _add(first, reading)
-    if any(event.kind is EventKind.ARRAY for event in first.events):
-        _add(first, _plausible(run(source, first.begin, None, load)))
+        _add(first, reading, start)
+    arrays = [event.offset for event in first.events if event.kind is EventKind.ARRAY]
+    if arrays:
+        _add(first, _plausible(run(source, first.begin, None, load)), arrays[0])
     _look_inside(source, first)
     if first.shared > SHARED:
         _measure(first)
@@ -164,18 +165,16 @@ def _move(found: Run, source: Source, target: Source) -> None:
     found.events[:] = [replace(event, offset=moved(event.offset)) for event in found.events]
 
 
-def _add(found: Run, other: Run) -> None:
-    """Add to a run what only another reading of the same stream has."""
+def _add(found: Run, other: Run, start: int) -> None:
+    """Add to a run what another reading of the same stream has from byte `start` on: before it, they are the same."""
     imports = {(use.offset, use.module, use.name) for use in found.globals}
-    found.globals += [use for use in other.globals if (use.offset, use.module, use.name) not in imports]
-    calls = {(use.offset, _name(use.callee)) for use in found.calls}
-    found.calls += [use for use in other.calls if (use.offset, _name(use.callee)) not in calls]
-    methods = {(use.offset, _name(use.target)) for use in found.methods}
-    found.methods += [use for use in other.methods if (use.offset, _name(use.target)) not in methods]
-    ids = {use.offset for use in found.persistent}
-    found.persistent += [use for use in other.persistent if use.offset not in ids]
-    events = {(event.kind, event.offset) for event in found.events}
-    found.events += [event for event in other.events if (event.kind, event.offset) not in events]
+    found.globals += [
+        use for use in other.globals if use.offset >= start and (use.offset, use.module, use.name) not in imports
+    ]
+    found.calls += [use for use in other.calls if use.offset >= start]
+    found.methods += [use for use in other.methods if use.offset >= start]
+    found.persistent += [use for use in other.persistent if use.offset >= start]
+    found.events += [event for event in other.events if event.offset >= start]
 
 
 def _plausible(found: Run) -> Run:

@@ -10,7 +10,8 @@ from struct import Struct
 
 from hfcheck.formats.collector import paused
 from hfcheck.formats.pickle_facts import Stopped
-from hfcheck.formats.pickle_opcodes import ARGUMENTS, KEYS, MAX_HELD, NEVER, Machine
+from hfcheck.formats.pickle_opcodes import KEYS, MAX_HELD, NEVER, Machine
+from hfcheck.formats.pickle_reads import ARGUMENTS
 from hfcheck.formats.pickle_run import Load, Method, Run, Stop, Wrapped
 from hfcheck.formats.pickle_source import WINDOW, Source
 from hfcheck.formats.pickle_values import Call, Dict, Global, How, Persistent
@@ -58,6 +59,8 @@ def run(  # noqa: PLR0913, PLR0917 - what its loader adds to the machine
         found.error = machine.stopped("an index of the memo that was set before").stopped
     except UnicodeDecodeError:
         found.error = machine.stopped("text in UTF-8").stopped
+    if found.error is not None:
+        machine.failed()
     found.protocol = machine.protocol
     found.shared, found.depth = machine.shared, machine.depth
     return found
@@ -274,6 +277,7 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
                 machine.at = base + start
                 found.root = stack.pop()
                 found.end = base + pos
+                machine.ended(found.end)
                 break
             else:
                 machine.at = base + start

@@ -10,6 +10,7 @@ from typing import Any
 from hfcheck.formats import pickle_numbers as numbers
 from hfcheck.formats.pickle_facts import Event, EventKind, Stopped
 from hfcheck.formats.pickle_head import begins_pickle
+from hfcheck.formats.pickle_reads import crossing
 from hfcheck.formats.pickle_run import Load, Method, Run, Stop, Wrapped
 from hfcheck.formats.pickle_source import MAX_LINE, Source
 from hfcheck.formats.pickle_values import Bulk, Call, Dict, Global, How, Opaque, Persistent, Set, Value
@@ -33,6 +34,8 @@ NEVER = 2**64
 
 HIGHEST_PROTOCOL = 5
 
+_ADDITEMS = 0x90
+
 BIG_INTEGER = 1024
 """Bytes of an integer, from which on it is odd."""
 
@@ -44,12 +47,6 @@ KEYS = frozenset({str, int, bool, bytes, float, type(None)})
 _CONSTANTS = KEYS | {bytearray}
 _UNKNOWN = (Call, Global, Persistent, Opaque)
 """What may be of any type, as far as the stream tells."""
-
-ARGUMENTS = {
-    0x4B: 1, 0x4D: 2, 0x4A: 4, 0x47: 8, 0x68: 1, 0x6A: 4, 0x71: 1, 0x72: 4, 0x80: 1, 0x82: 1, 0x83: 2, 0x84: 4,
-    0x54: 4, 0x55: 1, 0x58: 4, 0x42: 4, 0x43: 1, 0x8A: 1, 0x8B: 4, 0x8C: 1, 0x8D: 8, 0x8E: 8, 0x95: 8, 0x96: 8,
-}  # fmt: skip
-"""Bytes that an opcode reads first, whatever it reads after them."""
 
 
 class Machine:
@@ -99,6 +96,17 @@ class Machine:
         if self.frame_end not in self.cuts:
             self.note(EventKind.FRAME, "an argument goes on behind the end of its frame")
             self.found.frames_crossed.append((self.at, self.frame_end))
+
+    def failed(self) -> None:
+        """The opcode at `at` stops every machine that reads straight on; one that drops the rest of a frame may not."""
+        if self.frame_end != NEVER and crossing(self.source, self.at, self.frame_end) is not None:
+            self.crossed()
+
+    def ended(self, end: int) -> None:
+        """The pickle has come to its STOP, and the stream goes on at byte `end`, or behind the frame that is open."""
+        if end < self.frame_end < NEVER and self.frame_end not in self.cuts:
+            self.note(EventKind.FRAME, "the pickle ends before its frame does")
+            self.found.resume = min(self.frame_end, self.source.size)
 
     # Bytes and lines.
 
@@ -212,6 +220,8 @@ class Machine:
     def extend(self, target: Value, items: list[Value], code: int) -> None:
         """APPEND, APPENDS and ADDITEMS on something else than a list, where `items` are what is added."""
         if isinstance(target, _UNKNOWN):
+            if not items and code == _ADDITEMS:
+                return
             self._done(target, code, items)
             if type(target) is Call:
                 target.elements = [] if target.elements is None else target.elements
@@ -246,6 +256,8 @@ class Machine:
 
     def set_items(self, target: Value, items: list[Value], code: int) -> None:
         """SETITEM and SETITEMS, where it is not simply constants as keys of a dictionary."""
+        if not items:
+            return
         if isinstance(target, _UNKNOWN):
             self._done(target, code, items)
             if type(target) is Call:
@@ -260,7 +272,7 @@ class Machine:
             for key in items[::2]:
                 self.check_key(key)
             target.flat.extend(items)
-        elif items:
+        else:
             for key, value in zip(items[::2], items[1::2], strict=True):
                 self._check_index(target, key, value)
 
@@ -352,14 +364,17 @@ def _frame(machine: Machine, at: int) -> int:
         raise machine.stopped(f"a frame of at most {_SIZE_MAX} bytes, not {length}")
     if length > machine.source.size - at:
         machine.differs("a frame longer than the stream: the C unpickler stops, the one in Python goes on")
-    if machine.frame_end != NEVER and machine.frame_end > at:
+    end = at + length
+    if at < machine.frame_end < NEVER:
         machine.note(EventKind.FRAME, "a frame begins inside a frame")
-        if at + length > machine.frame_end and machine.frame_end not in machine.cuts:
+        if end <= machine.frame_end:  # all of it is at hand: the C unpickler goes on to the end of the outer one
+            return at
+        if machine.frame_end not in machine.cuts:
             machine.found.frames_crossed.append((machine.at, machine.frame_end))
-    elif machine.frame_end < at:  # its own length reaches over the end of the frame before it
+    elif machine.frame_end < at:  # its length reaches over the end of the frame before it
         machine.crossed()
-    machine.frame_end = min((cut for cut in machine.cuts if cut > at), default=NEVER)
-    machine.frame_end = min(machine.frame_end, at + length) if length else NEVER
+    if length:
+        machine.frame_end = min((end, *(cut for cut in machine.cuts if cut > at)))
     return at
 
 
