@@ -70,7 +70,7 @@ def read(  # noqa: PLR0913 - where the stream lies, and what its loader adds to 
         if found:
             found[-1] = _with(found[-1], Event(EventKind.TRAILING, begin, "another pickle follows"))
         found.append(facts)
-        following = (_next(source, place) for place in (first.end, first.resume) if place is not None)
+        following = (_next(source, place) for place in first.ends)
         pending += (new := [place for place in following if place < source.size and place not in seen])
         seen.update(new)
     return tuple(found)
@@ -163,6 +163,8 @@ def _move(found: Run, source: Source, target: Source) -> None:
     for use in uses:
         use.offset = moved(use.offset)
     found.events[:] = [replace(event, offset=moved(event.offset)) for event in found.events]
+    found.ends[:] = [moved(end) for end in found.ends]
+    found.end = None if found.end is None else moved(found.end)
 
 
 def _add(found: Run, other: Run, start: int) -> None:
@@ -175,6 +177,9 @@ def _add(found: Run, other: Run, start: int) -> None:
     found.methods += [use for use in other.methods if use.offset >= start]
     found.persistent += [use for use in other.persistent if use.offset >= start]
     found.events += [event for event in other.events if event.offset >= start]
+    found.ends += other.ends
+    if found.end is None and other.end is not None:
+        found.end, found.error = other.end, None
 
 
 def _plausible(found: Run) -> Run:

@@ -14,6 +14,9 @@ from typing import Any
 MAX_DIGITS = 4300
 """Digits of a decimal integer that Python reads since 3.10.7."""
 
+MAX_REAL = 2**16
+"""Bytes of a number with a point that is read."""
+
 _STRTOL = re.compile(rb"[ \t\n\v\f\r]*[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?|nan))")
 _DIGITS = re.compile(rb"[ \t\n\v\f\r]*[+-]?[0-9_]+[ \t\n\v\f\r]*")
@@ -72,7 +75,7 @@ def index(line: bytes) -> int | Differing:
 
 def real(line: bytes) -> float | Differing:
     """FLOAT."""
-    if len(line) > MAX_DIGITS:
+    if len(line) > MAX_REAL:
         return Differing(0.0, "a number of so many digits that hfcheck does not read it")
     text = line.split(b"\0", 1)[0]
     native = _double(text)

@@ -104,9 +104,10 @@ class Machine:
 
     def ended(self, end: int) -> None:
         """The pickle has come to its STOP, and the stream goes on at byte `end`, or behind the frame that is open."""
+        self.found.ends.append(end)
         if end < self.frame_end < NEVER and self.frame_end not in self.cuts:
             self.note(EventKind.FRAME, "the pickle ends before its frame does")
-            self.found.resume = min(self.frame_end, self.source.size)
+            self.found.ends.append(min(self.frame_end, self.source.size))
 
     # Bytes and lines.
 
@@ -258,21 +259,19 @@ class Machine:
         """SETITEM and SETITEMS, where it is not simply constants as keys of a dictionary."""
         if not items:
             return
-        if isinstance(target, _UNKNOWN):
-            self._done(target, code, items)
+        paired = items[: len(items) & ~1]
+        if isinstance(target, _UNKNOWN) and paired:  # the one in Python sets these before it misses a value
+            self._done(target, code, paired)
             if type(target) is Call:
                 target.flat = [] if target.flat is None else target.flat
-                target.flat.extend(items[: len(items) & ~1])
-            if len(items) & 1:  # the one in Python has set the others by now
-                raise self.stopped("as many values as keys")
-            return
+                target.flat.extend(paired)
         if len(items) & 1:
             raise self.stopped("as many values as keys")
         if type(target) is Dict:
             for key in items[::2]:
                 self.check_key(key)
             target.flat.extend(items)
-        else:
+        elif not isinstance(target, _UNKNOWN):
             for key, value in zip(items[::2], items[1::2], strict=True):
                 self._check_index(target, key, value)
 
@@ -488,9 +487,14 @@ def _memo_index(machine: Machine, at: int) -> tuple[int, int]:
 
 def _put(machine: Machine, at: int) -> int:
     index, at = _memo_index(machine, at)
-    if not 0 <= index <= _SIZE_MAX:
+    if index < 0:
         raise machine.stopped("a memo index that is not negative")
-    machine.put(index, machine.stack[-1])
+    value = machine.stack[-1]
+    if index > _SIZE_MAX:
+        machine.differs("a memo index of more than 64 bits: the C unpickler stops, the one in Python goes on")
+        machine.memo[index] = value
+    else:
+        machine.put(index, value)
     return at
 
 

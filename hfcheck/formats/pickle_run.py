@@ -47,8 +47,8 @@ class Run:
     """Opcodes that reach over the end of their frame: the byte of the opcode and that end."""
     root: Value = None
     end: int | None = None
-    resume: int | None = None
-    """Where a machine goes on that has read the rest of a frame already, and finds the pickle ended within it."""
+    ends: list[int] = field(default_factory=list)
+    """Where the stream goes on after this pickle: behind STOP, or behind a frame that was read further than that."""
     error: Stopped | None = None
     refused_opcode: int | None = None
     shared: int = 0
