@@ -18,6 +18,7 @@ from hfcheck.formats.pickle_facts import (
     MethodUse,
     PersistentUse,
     PickleFacts,
+    Stopped,
 )
 from hfcheck.formats.pickle_frames import dropped
 from hfcheck.formats.pickle_machine import MAX_OPCODES, run
@@ -97,6 +98,10 @@ def facts_of(
     found: Run, consumer: Consumer, *, member: str | None = None, origin: int | None = 0, number: int = 0
 ) -> PickleFacts:
     """The facts of one run, grouped: what a rule needs, without the values themselves."""
+    globals_, calls, methods = _globals(found.globals), _calls(found.calls), _methods(found.methods)
+    error = found.error
+    if error is None and max(len(globals_), len(calls), len(methods)) >= MAX_USES:
+        error = Stopped(found.begin, f"fewer than {MAX_USES} different imports and calls", "pickle.uses")
     return PickleFacts(
         member=member,
         origin=origin,
@@ -105,13 +110,13 @@ def facts_of(
         consumer=consumer,
         protocol=found.protocol,
         opcodes=found.opcodes,
-        globals=_globals(found.globals),
-        calls=_calls(found.calls),
-        methods=_methods(found.methods),
+        globals=globals_,
+        calls=calls,
+        methods=methods,
         persistent=_persistent(found),
         events=_events(found.events),
         stop=None if found.end is None else found.end - 1,
-        error=found.error,
+        error=error,
         refused_opcode=found.refused_opcode,
     )
 
@@ -252,12 +257,25 @@ def _calls(found: Iterable[Call]) -> tuple[CallUse, ...]:
     firsts: dict[object, Call] = {}
     counts: dict[object, int] = {}
     for call in found:
-        key = (_name(call.callee) if isinstance(call.callee, Global) else id(call), call.opcode)
+        key = (*_called(call), call.opcode)
         if key in firsts:
             counts[key] += 1
         elif len(firsts) < MAX_USES:
             firsts[key], counts[key] = call, 1
     return tuple(CallUse(call, counts[key]) for key, call in firsts.items())
+
+
+def _called(call: Call) -> tuple[object, ...]:
+    """What calls have in common: the callee and what it is handed that can be called or looked up."""
+    callee = call.callee
+    if not isinstance(callee, Global):
+        return (id(call),)
+    if type(call.args) is not tuple:
+        return (_name(callee),)
+    handed = tuple(_name(part) for part in call.args if type(part) is Global)
+    if callee.name == "getattr":
+        handed += tuple(part for part in call.args if type(part) is str)
+    return _name(callee), handed
 
 
 def _methods(found: Iterable[Method]) -> tuple[MethodUse, ...]:
