@@ -21,7 +21,7 @@ __all__ = ["Load", "Method", "Run", "Source", "Wrapped", "run"]
 MAX_OPCODES = 8_000_000
 """Of one pickle; the largest vocabularies that are pickled have three million."""
 
-MAX_KEPT = 512 * 2**20
+MAX_KEPT = 400 * 2**20
 """Bytes of live values, as `_kept` counts them."""
 
 _MARGIN = 16
@@ -108,7 +108,7 @@ class _Turns:
         if count > self.opcodes:
             raise self.machine.stopped(f"at most {self.opcodes} opcodes", at, budget="pickle.opcodes")
         # An opcode that makes a container makes 60 to 120 bytes, the others less; an entry of the memo takes 100.
-        objects = 60 * count + 100 * len(self.machine.memo) + 130 * len(found.calls)
+        objects = 60 * count + 64 * len(self.machine.meta) + 100 * len(self.machine.memo) + 130 * len(found.calls)
         if objects + self.kept + self.machine.held > MAX_KEPT:
             raise self.machine.stopped(f"at most {MAX_KEPT} bytes of values", at, budget="pickle.memory")
 

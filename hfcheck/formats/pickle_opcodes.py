@@ -300,7 +300,15 @@ class Machine:
         following = self.wrapped(self.source, target, at) if self.wrapped is not None else None
         if following is None:
             return at
+        if at < self.frame_end < NEVER:
+            self.note(
+                EventKind.FRAME, "an array is announced inside a frame, and joblib takes it from behind the frame"
+            )
+        self.frame_end = NEVER  # joblib ends the frame before it writes an array
         self.note(EventKind.ARRAY, f"joblib takes the {following - at} bytes from here for an array", at)
+        if at < self.frame_end < NEVER:  # joblib's file stands at the end of the frame by then, and the array with it
+            self.note(EventKind.FRAME, "an array begins inside a frame")
+        self.frame_end = NEVER
         stack[-1] = Opaque("a NumPy array")
         return following
 

@@ -38,7 +38,7 @@ class Oddity:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of the file that was not looked into, and why (a phrase). `budget`: the limit of hfcheck, if it was one."""
+    """A part of the file that was not looked into, and why (a phrase). `budget`: the limit of hfcheck, if it was."""
 
     member: str | None
     why: str
@@ -85,7 +85,7 @@ def may_hold(head: bytes, content: Content) -> bool:
     """Whether it is worth a look: most files cannot be a pickle by their first byte, and are no archive."""
     if content in MARKED:
         return True
-    if content in (Content.EMPTY, Content.POINTER):
+    if content in (Content.EMPTY, Content.POINTER) or not head:
         return False
     return head[0] in OPENINGS or head.startswith(WRAPPERS) or _is_tar(head)
 
@@ -101,10 +101,9 @@ def read(stream: IO[bytes], content: Content, archive: ZipFacts | None = None, *
         return None
     from hfcheck.formats import unpacking  # noqa: PLC0415 - a repository without pickles does without all of that
 
-    return unpacking.read(stream, archive, named=named)
+    return unpacking.follow(stream, archive, named=named)
 
 
 def _is_tar(head: bytes) -> bool:
-    from hfcheck.formats.tar_ import is_header  # noqa: PLC0415 - as above
-
-    return head[:1] > b"\x00" and len(head) >= 512 and is_header(head[:512])
+    """Whether there are digits where a tar archive has its checksum, which is looked at later."""
+    return len(head) >= 512 and head[148:156].strip(b" \0").isdigit()

@@ -140,6 +140,16 @@ def test_arrays_are_skipped_and_read() -> None:
     assert ("posix", "system") in imports(facts)
 
 
+@pytest.mark.parametrize(("inside", "crosses"), [(0, False), (1, True)])
+def test_an_array_stands_between_two_frames(inside: int, crosses: bool) -> None:  # noqa: FBT001 - a parameter
+    """The frame ends before joblib writes an array; where it goes on, joblib takes the array from behind it."""
+    wrapper = b"\x8c\x14joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}b"
+    stream = b"\x80\x04" + frame(wrapper, len(wrapper) + inside) + b"\xff" * 4 + frame(b"N0.", 3)
+    (facts,) = pickles.read(Source(BytesIO(stream)), Consumer.JOBLIB, wrapped=lambda _source, _call, at: at + 4)
+    assert facts.complete
+    assert (EventKind.FRAME in kinds(facts)) == crosses
+
+
 def test_bytes_that_are_a_pickle_themselves() -> None:
     (facts,) = read(pickle.dumps({"payload": b"\x80\x02" + CALL + b"."}, 4))
     (event,) = (event for event in facts.events if event.kind is EventKind.INNER_PICKLE)
