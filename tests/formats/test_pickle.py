@@ -143,7 +143,7 @@ def test_arrays_are_skipped_and_read() -> None:
 @pytest.mark.parametrize(("inside", "crosses"), [(0, False), (1, True)])
 def test_an_array_stands_between_two_frames(inside: int, crosses: bool) -> None:  # noqa: FBT001 - a parameter
     """The frame ends before joblib writes an array; where it goes on, joblib takes the array from behind it."""
-    wrapper = b"\x8c\x14joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}b"
+    wrapper = b"\x8c\x13joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}b"
     stream = b"\x80\x04" + frame(wrapper, len(wrapper) + inside) + b"\xff" * 4 + frame(b"N0.", 3)
     (facts,) = pickles.read(Source(BytesIO(stream)), Consumer.JOBLIB, wrapped=lambda _source, _call, at: at + 4)
     assert facts.complete
