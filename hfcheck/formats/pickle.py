@@ -190,6 +190,8 @@ def _add(found: Run, other: Run, start: int) -> None:
 def _plausible(found: Run) -> Run:
     """A reading of array bytes as opcodes, without what only chance can have made: names that nothing can have."""
     named = [use for use in found.globals if _is_named(use)]
+    for use in named:
+        use.doubtful = True
     known = {id(use) for use in named}
     calls = [use for use in found.calls if id(use.callee) in known]
     methods = [use for use in found.methods if id(use.target) in known]
@@ -242,7 +244,15 @@ def _globals(found: Iterable[Global]) -> tuple[GlobalUse, ...]:
         if len(firsts) > MAX_USES:
             break
     return tuple(
-        GlobalUse(module, name, _import(module, name, old=old), uses[0].offset, uses[0].how, len(uses))
+        GlobalUse(
+            module,
+            name,
+            _import(module, name, old=old),
+            uses[0].offset,
+            uses[0].how,
+            len(uses),
+            all(use.doubtful for use in uses),
+        )
         for (module, name, old), uses in firsts.items()
     )
 

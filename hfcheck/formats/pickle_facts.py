@@ -54,7 +54,8 @@ class GlobalUse:
     """What a stream imports: first at `offset`, `count` times in all, whether it is called or not.
 
     `module` and `name` are as written, None where they are computed. `imported` is what Python 3 imports: below
-    protocol 3 the names of Python 2 are mapped (`_compat_pickle`).
+    protocol 3 the names of Python 2 are mapped (`_compat_pickle`). `doubtful`: only a reader that takes the bytes of an
+    array for opcodes, as `pickle.load` does with a file of joblib, would import it.
     """
 
     module: str | None
@@ -63,6 +64,7 @@ class GlobalUse:
     offset: int
     how: How
     count: int = 1
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
     stack, meta = machine.stack, machine.meta
     data, base, soft, pos, count = b"", at, 0, 0, 0
     integer, real, word = _INT.unpack_from, _FLOAT.unpack_from, _WORD.unpack_from
-    start = pos
+    start, most = pos, machine.most
     refused: int | None = None
     try:
         while True:
@@ -176,7 +176,12 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
                     stack.append(machine.bulk(str, base + pos, length))
                 pos = end
             elif code == 0x72:  # LONG_BINPUT
-                machine.put(word(data, pos)[0], stack[-1])
+                index = word(data, pos)[0]
+                if index > most:
+                    machine.at = base + start
+                    machine.put(index, stack[-1])
+                else:
+                    memo[index] = stack[-1]
                 pos += 4
             elif code == 0x4D:  # BININT2
                 stack.append(data[pos] | data[pos + 1] << 8)

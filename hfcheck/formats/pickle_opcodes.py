@@ -63,6 +63,8 @@ class Machine:
         self.wrapped = wrapped
         self.load = load
         self.cuts = cuts
+        self.most = 64 * source.size + 1024
+        """The largest index that a memo of this stream may have, generously."""
         self.at = found.begin
         self.data = b""
         self.base = 0
@@ -154,7 +156,7 @@ class Machine:
     # The memo.
 
     def put(self, index: int, value: Value) -> None:
-        if index > 64 * self.source.size + 1024:
+        if index > self.most:
             self.note(EventKind.MEMO, f"index {index} makes the C unpickler reserve {16 * index} bytes")
         self.memo[index] = value
 

@@ -26,10 +26,11 @@ class How(Enum):
 class Global:
     """Something that the stream has imported. `module` and `name` are as written, `protocol` the one in force there.
 
-    None as a module or a name: a call computed it, and no reader of the file can know it.
+    None as a module or a name: a call computed it, and no reader of the file can know it. `doubtful`: it is there only
+    for a reader that takes the bytes of an array for opcodes.
     """
 
-    __slots__ = ("how", "module", "name", "offset", "protocol")
+    __slots__ = ("doubtful", "how", "module", "name", "offset", "protocol")
 
     def __init__(self, module: str | None, name: str | None, offset: int, how: How, protocol: int) -> None:
         self.module = module
@@ -37,6 +38,7 @@ class Global:
         self.offset = offset
         self.how = how
         self.protocol = protocol
+        self.doubtful = False
 
     @property
     def key(self) -> tuple[str | None, str | None]:
