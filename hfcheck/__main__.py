@@ -19,6 +19,7 @@ from hfcheck import __version__, config, engine, registry, reports
 from hfcheck.discovery import find, is_within
 from hfcheck.finding import Severity, printable, visible
 from hfcheck.loading.answer import Ask
+from hfcheck.opinion.answer import Voice
 from hfcheck.report import Report
 from hfcheck.reports import sink
 from hfcheck.rule import Rule
@@ -33,6 +34,8 @@ INTERRUPTED = 130
 
 LISTED = 3
 """Folders that a line on stderr names."""
+
+SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 NARROW = 50
 """Columns below which a terminal may wrap what it gets by itself."""
@@ -100,6 +103,16 @@ def _outputs(_context: click.Context, _parameter: click.Parameter, values: tuple
     return found
 
 
+def _size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """`5GB` as bytes, in powers of 1000 as everywhere in transformers."""
+    if value is None:
+        return None
+    number, unit = value[:-2], value[-2:].upper()
+    if unit not in SIZES or not (number.isascii() and number.isdigit()) or not int(number):
+        raise click.BadParameter(f"{value!r} is not a number with one of {', '.join(SIZES)}")
+    return int(number) * SIZES[unit]
+
+
 @click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
@@ -141,6 +154,7 @@ def main() -> None:
 @click.option(
     "--deep", is_flag=True, help="Ask the transformers that is installed here about models that hfcheck does not know."
 )
+@click.option("--second-opinion", is_flag=True, help="Ask fickling about each pickle too: notes, no verdict.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash.")
 @click.pass_context
 def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -155,6 +169,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     *,
     isolated: bool,
     deep: bool,
+    second_opinion: bool,
     debug: bool,
 ) -> None:
     """Check model repositories: folders, folders of many, or files whose repository is meant (default: here).
@@ -177,8 +192,9 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
         raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
     on_crash = _with_traceback if debug else _one_line
+    voice = _voice() if second_opinion else None
     repositories = tuple(
-        engine.check(root, root, chosen, settings, engine.Company(on_crash, _asking(root) if deep else None))
+        engine.check(root, root, chosen, settings, engine.Company(on_crash, _asking(root) if deep else None, voice))
         for root in roots
     )
     all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
@@ -188,6 +204,34 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     on_terminal = format_ == "text" and sys.stdout is not None and sys.stdout.isatty()
     _show(_for_terminal(report) if on_terminal else reports.FORMATS[format_](report))
     context.exit(report.exit_code)
+
+
+@main.command(cls=WithFiles, short_help="Convert files of torch.save to safetensors.")
+@click.argument("path", type=click.Path(exists=True))
+@click.option("--output", "folder", type=click.Path(file_okay=False), help="Write into this folder.  [default: beside]")
+@click.option("--max-shard-size", metavar="SIZE", callback=_size, help="Write shards of at most 5GB, 500MB, ...")
+@click.option("--force", is_flag=True, help="Write over files of the same names.")
+@click.pass_context
+def convert(context: click.Context, path: str, folder: str | None, max_shard_size: int | None, *, force: bool) -> None:
+    """Convert the weights in a folder, or a file of torch.save, to safetensors without unpickling.
+
+    The bytes of the tensors are copied, compared with their source, and the files given their names at the end. A
+    pickle with more in it than tensors is refused.
+
+    Exit code 0: converted; 1: refused; 2: usage, or a file that cannot be written; 3: something could not be read;
+    4: hfcheck or a plugin failed.
+    """
+    from hfcheck.conversion.command import run  # noqa: PLC0415 - no check needs it
+
+    try:
+        rules = registry.load()
+    except registry.RegistryError as error:
+        raise Usage(str(error)) from error
+    try:
+        context.exit(run(path, rules, output=folder, max_shard_size=max_shard_size, force=force))
+    except KeyboardInterrupt:
+        _say("interrupted: nothing was converted")
+        context.exit(INTERRUPTED)
 
 
 @main.command("rules")
@@ -259,6 +303,12 @@ def _asking(root: str) -> Ask:
     from hfcheck.loading.deep import cache_folder  # noqa: PLC0415
 
     return partial(ask, cache=cache_folder(os.environ, root))
+
+
+def _voice() -> Voice:
+    from hfcheck.opinion.ask import ask  # noqa: PLC0415 - as above
+
+    return ask
 
 
 def _one_line(rule: Rule, error: BaseException) -> None:

@@ -11,13 +11,14 @@ from types import FrameType
 
 from hfcheck.formats.gguf import GgufFacts
 from hfcheck.formats.json_ import JsonFacts
+from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.formats.zip_ import ZipFacts
 
 MAX_KEPT = 512 * 2**20
 """Bytes that the facts of one unit take, as `footprint` counts them: two of the largest tokenizers."""
 
-_JSON_NODE, _TENSOR, _MEMBER, _KEY = 120, 600, 400, 400
+_JSON_NODE, _TENSOR, _MEMBER, _KEY, _USE = 120, 600, 400, 400, 500
 """Bytes for each: an object of one key and a number, and the others with names of common length. Measured."""
 
 _TICK = 0.1
@@ -93,4 +94,16 @@ def footprint(facts: object) -> int:
             return len(facts.tensors) * _TENSOR + len(facts.metadata) * _KEY
         case ZipFacts():
             return len(facts.members) * _MEMBER
+        case PickledFacts():
+            return _pickled(facts)
     return 0
+
+
+def _pickled(facts: PickledFacts) -> int:
+    uses = sum(
+        1 + len(found.globals) + len(found.calls) + len(found.methods) + len(found.persistent) + len(found.events)
+        for found in facts.pickles
+    )
+    state = facts.state
+    tensors = 0 if state is None else 2 * len(state.stored) + len(state.storages)
+    return uses * _USE + tensors * _TENSOR

@@ -12,6 +12,9 @@ from hfcheck.formats import Invalid
 from hfcheck.loading.answer import Ask
 from hfcheck.loading.judge import Load, not_checked
 from hfcheck.locate import Located, locate
+from hfcheck.opinion import notes
+from hfcheck.opinion.answer import Voice
+from hfcheck.opinion.gather import Heard, Interview, gather
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
 from hfcheck.repository import Entry, Form, Repository, scan
 from hfcheck.rule import Rule
@@ -96,7 +99,7 @@ class FindingsCapped(Rule):
         return iter(())
 
 
-OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped())
+OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped(), *notes.RULES)
 """Rules whose findings the engine itself makes."""
 
 
@@ -109,10 +112,14 @@ def _unheard(_rule: Rule, _error: BaseException) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Who the engine speaks to: who hears of a rule that crashed, and who is asked where our own data does not tell."""
+    """Who the engine speaks to: who hears of a rule that crashed, and who is asked.
+
+    `ask` is asked where our own data does not tell what a class expects, `voice` for a second opinion on each pickle.
+    """
 
     on_crash: Crashed = _unheard
     ask: Ask | None = None
+    voice: Voice | None = None
 
 
 ALONE = Company()
@@ -133,13 +140,16 @@ class _Results:
     architecture: str | None = None
     load: Load = UNREAD
     asked: int = 0
+    interview: Interview | None = None
+    heard: list[Heard] = field(default_factory=list)
 
 
 def check(
     path: str, root: str, rules: tuple[Rule, ...], settings: Settings, company: Company = ALONE
 ) -> RepositoryReport:
     """Run the rules over the repository in the folder `root`, which the report calls `path`."""
-    results = _Results({rule.id: [] for rule in rules})
+    interview = Interview(company.voice) if company.voice else None
+    results = _Results({rule.id: [] for rule in rules}, interview=interview)
     with ticking(REPOSITORY_SECONDS) as clock:
         repository = scan(root)
         parts = units(repository)
@@ -154,7 +164,8 @@ def check(
                 unit = Reason.LIMIT, "repository.units" if number >= MAX_UNITS else "time"
                 results.skipped |= {entry.path: Skipped(entry.path, *unit) for entry in facts.files}
     shown, ignored = _split(rules, results, settings)
-    told = {finding.at.path for finding in (*shown, *(finding for finding, _ in ignored))}
+    findings = (*shown, *(finding for finding, _ in ignored))
+    told = {finding.at.path for finding in findings if finding.id not in notes.WITHOUT_VOTE}
     skipped = results.skipped | {path: entry for path, entry in results.unexplained.items() if path not in told}
     unseen = tuple(Skipped(".", Reason.LIMIT, detail) for _, detail in repository.exceeded)
     return RepositoryReport(
@@ -167,6 +178,7 @@ def check(
         findings=_located(repository, _flood(sorted(shown, key=_severity_then_place))),
         ignored=_located_ignored(repository, ignored),
         crashed=bool(results.crashes),
+        heard=None if interview is None else tuple(results.heard),
     )
 
 
@@ -187,6 +199,7 @@ def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock:
         if error is not None:
             company.on_crash(rule, error)
             results.crashes.append(_crash(rule, facts, error))
+    _interview(facts, results, clock)
     for entry in facts.files:
         if skipped := coverage.skipped(facts, entry):
             results.skipped[entry.path] = skipped
@@ -217,7 +230,7 @@ def _read(facts: Facts, clock: Clock) -> int:
             reading = _given_up(entry, "time", "a file that is read in less time")
         except Exception as error:  # noqa: BLE001 - a fault of a reader: all other files are still read
             reading = Reading(entry, unreadable=f"its reader failed ({type(error).__name__})")
-        kept += (cost := footprint(reading.facts))
+        kept += (cost := footprint(reading.facts) + footprint(reading.pickled))
         if kept > MAX_KEPT:
             kept -= cost
             reading = _given_up(entry, "repository.memory", f"less than {MAX_KEPT} bytes of facts in one model")
@@ -324,12 +337,14 @@ def _split(
     """
     shown: list[Finding] = []
     ignored: list[tuple[Finding, str]] = []
-    for rule, found in (*((rule, results.own[rule.id]) for rule in rules), (OWN_RULES[0], results.crashes)):
+    noted = notes.by_rule(results.heard, None if results.crashes else results.own)
+    own = (*((rule, results.own[rule.id]) for rule in rules), (OWN_RULES[0], results.crashes), *noted)
+    for rule, found in own:
         counted, others = _parted(rule, found, settings)
         cut = _capped(rule, counted, "findings")
         cut += _capped(rule, [finding for finding, _ in others], "ignored findings")[PER_RULE:]
-        notes, quiet = _parted(OWN_RULES[1], [note for note in cut if note.id == OWN_RULES[1].id], settings)
-        shown += [finding for finding in cut if finding.id == rule.id] + notes
+        remarks, quiet = _parted(OWN_RULES[1], [note for note in cut if note.id == OWN_RULES[1].id], settings)
+        shown += [finding for finding in cut if finding.id == rule.id] + remarks
         ignored += others[:PER_RULE] + quiet
     return shown, ignored
 
@@ -376,6 +391,17 @@ def _asked(facts: Facts, ask: Ask, results: _Results, clock: Clock) -> Facts:
     except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
         results.crashes.append(_load_crash(facts, error))
         return facts
+
+
+def _interview(facts: Facts, results: _Results, clock: Clock) -> None:
+    """Hear the second voice about the pickles of a unit, where there is one."""
+    if results.interview is None:
+        return
+    try:
+        with clock.stopped():
+            results.heard += gather(facts, results.interview)
+    except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and the verdict is known without
+        results.crashes.append(_crash(notes.RULES[0], facts, error))
 
 
 def _architecture(facts: Facts) -> str | None:

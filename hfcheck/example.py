@@ -1,7 +1,7 @@
 """Tiny repositories as data: the examples of a rule, from which come its tests and its documentation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hfcheck.finding import At
@@ -27,10 +27,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """`content` with `data` behind it."""
+    """`content` with `data` behind it, bytes or another content."""
 
     content: Content
-    data: bytes
+    data: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,38 @@ class Pointer:
 class Archive:
     """A zip archive, stored without compression, with these members in order."""
 
-    members: Mapping[str, bytes]
+    members: Mapping[str, Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Pickle:
+    """A pickle in the names of `pickletools`, an opcode a line with its argument behind it; `bytes` stand as they are.
+
+    `("PROTO 2", "GLOBAL builtins print", "BINUNICODE hello", "TUPLE1", "REDUCE", "STOP")`
+    """
+
+    lines: tuple[str | bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TorchZip:
+    """What `torch.save` of today makes of a state dict: `tensors` as in a safetensors file, all zero.
+
+    Each has a storage of its own; `tied` are names of further tensors, with the one whose storage they share. `sizes`
+    gives the storages of some tensors another number of bytes. `inside` are the keys of mappings around the state dict,
+    the outermost first, `beside` constants beside it or, where there is such a mapping, beside its first key.
+    """
+
+    tensors: Mapping[str, tuple[str, Sequence[int]]]
+    tied: Mapping[str, str] = field(default_factory=dict)
+    inside: Sequence[str] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchLegacy(TorchZip):
+    """The same in the format before torch 1.6: five pickles, and the storages behind them."""
 
 
 @dataclass(frozen=True, slots=True)

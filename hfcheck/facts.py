@@ -1,7 +1,7 @@
 """What the rules need to know of a repository, read once, when it is first asked for."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from posixpath import basename, dirname, join, splitext
@@ -14,9 +14,11 @@ from hfcheck.formats.index import IndexInvalid
 from hfcheck.formats.index import read as read_index
 from hfcheck.formats.json_ import JsonFacts
 from hfcheck.formats.lfs import PointerFacts
+from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
-from hfcheck.formats.tensor import Tensor
+from hfcheck.formats.tensor import Header, Tensor
+from hfcheck.formats.torch_state import Root, StateDict, shared
 from hfcheck.loading.answer import Answer
 from hfcheck.loading.config_faults import config_faults
 from hfcheck.loading.draft import ConfigRaises
@@ -26,6 +28,7 @@ from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
 from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
 from hfcheck.shelf import Reading, Shelf
+from hfcheck.torch_load import loaded, raises, raises_for_dtype, raises_in_copy, unknown
 from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
 
@@ -80,6 +83,10 @@ class Facts:
         """The files of the unit whose reader gave facts of this type, with their paths."""
         return ((reading.path, reading.facts) for reading in self.readings() if isinstance(reading.facts, kind))
 
+    def pickled(self) -> Iterator[tuple[str, PickledFacts]]:
+        """The files of the unit in which an unpickler would find something, with their paths."""
+        return ((reading.path, reading.pickled) for reading in self.readings() if reading.pickled is not None)
+
     def of(self, path: str, kind: type[F]) -> F | None:
         """The facts of the file at this path, where it gave facts of this type."""
         reading = self.reading(path)
@@ -90,6 +97,34 @@ class Facts:
 
     def safetensors(self, path: str) -> SafetensorsFacts | None:
         return self.of(path, SafetensorsFacts)
+
+    def pickled_at(self, path: str) -> PickledFacts | None:
+        """What unpicklers would find in the file at this path."""
+        reading = self.reading(path)
+        return reading.pickled if reading is not None else None
+
+    def torch_object(self, path: str) -> StateDict | None:
+        """What `torch.load` would make of the file at this path, if it reads it: a state dict, or anything else."""
+        reading = self.reading(path)
+        if reading is None or reading.pickled is None or not loaded(reading.pickled, reading.facts):
+            return None
+        return reading.pickled.state
+
+    def state_dict(self, path: str) -> StateDict | None:
+        """The state dict in the file at this path, where `torch.load` gives a mapping."""
+        state = self.torch_object(path)
+        return state if state is not None and state.root is Root.MAPPING else None
+
+    def header(self, path: str) -> SafetensorsFacts | StateDict | None:
+        """What the weight file at this path says of its tensors, whatever its format."""
+        return self.safetensors(path) or self.state_dict(path)
+
+    def headers(self) -> Iterator[tuple[str, SafetensorsFacts | StateDict]]:
+        """The weight files of the unit with what they say of their tensors."""
+        for reading in self.readings():
+            header = self.header(reading.path)
+            if header is not None:
+                yield reading.path, header
 
     def pointer(self, path: str) -> PointerFacts | None:
         return self.of(path, PointerFacts)
@@ -143,6 +178,9 @@ class Facts:
         """What `from_pretrained` of transformers would do with this folder."""
         if self.config is None or not self.claims_transformers:
             return UNCLAIMED
+        named = self.config.get("transformers_weights")
+        if isinstance(named, str) and not named.endswith((".safetensors", ".safetensors.index.json")):
+            return Load(None, "raises", "transformers_weights names no safetensors, and nothing else is taken there")
         if self.opened is None:
             return Load(None, "raises", "there is no file that transformers opens for weights")
         if basename(self.opened) in layout.ADAPTER_WEIGHTS:
@@ -150,16 +188,43 @@ class Facts:
         stopped = self._stopped_at_index(self.opened) if layout.index_name(self.opened) is not None else None
         if stopped is not None:
             return stopped
-        unread = [path for path in self.loaded or (self.opened,) if path not in self.loaded_headers]
-        if unread:
-            return self._unread(unread[0])
+        for path in self.loaded or (self.opened,):
+            if stopped := self._stopped_at(path):
+                return stopped
         tensors = {name: t for header in self.loaded_headers.values() for name, t in header.tensors.items()}
         others = self._headers(self.unlisted_shards)
         elsewhere = {name: t for header in others.values() for name, t in header.tensors.items()}
         mapped = (self.index.tensors_by_shard() if self.index is not None else {}).values()
         nowhere = Tensor("", (), 0, 0)
-        elsewhere |= {name: nowhere for names in mapped for name in names if name not in tensors | elsewhere}
-        return judge(self.config, tensors, elsewhere, self.answer)
+        stored = tensors.keys() | elsewhere.keys()
+        elsewhere |= {name: nowhere for names in mapped for name in names if name not in stored}
+        return self._with_others(judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors))
+
+    def _with_others(self, load: Load) -> Load:
+        """The load with what the files hold beside tensors: `torch.save` takes anything."""
+        states = [state for path in self.loaded if (state := self.state_dict(path)) is not None]
+        if load.spec is None or not states:
+            return load
+        if reason := next(filter(None, (raises_in_copy(state, load.spec.state) for state in states)), ""):
+            return Load(load.architecture, "raises", reason, load.engine)
+        others = dict.fromkeys(name for state in states for name in state.others)
+        return replace(load, unexpected=(*load.unexpected, *others)) if others else load
+
+    def _stopped_at(self, path: str) -> Load | None:
+        """The load that ends at a weight file, or is not known because of it; None for one that is read."""
+        pickled = self.pickled_at(path)
+        if pickled is None or path.endswith(".safetensors"):
+            is_read = path in self.loaded_headers and path.endswith(".safetensors")
+            return None if is_read else self._unread(path)
+        reading = self.reading(path)
+        archive = reading.facts if reading is not None else None
+        if reason := unknown(pickled, archive):
+            return not_checked(f"{quote(basename(path))}: {reason}")
+        reason = raises(pickled, archive)
+        state = self.state_dict(path)
+        if not reason and state is not None and path == self.loaded[0]:
+            reason = raises_for_dtype(state, self.config or {})
+        return Load(None, "raises", f"{quote(basename(path))} cannot be loaded: {reason}") if reason else None
 
     def _stopped_at_index(self, path: str) -> Load | None:
         """The load of an index that cannot be followed, by any loader or by us; None for one that can."""
@@ -183,6 +248,8 @@ class Facts:
         invalid = reading is not None and reading.invalid is not None and not reading.exceeded
         if invalid and path.endswith((".safetensors", ".json")):
             return Load(None, "raises", f"{quote(basename(path))} cannot be read")
+        if path.endswith(".bin") and reading is not None and reading.is_whole:
+            return Load(None, "raises", f"{quote(basename(path))} cannot be loaded: it is no file of torch.save")
         return not_checked(f"the tensors in {quote(basename(path))} are not known")
 
     @cached_property
@@ -248,7 +315,7 @@ class Facts:
         )
 
     @cached_property
-    def loaded_headers(self) -> dict[str, SafetensorsFacts]:
+    def loaded_headers(self) -> dict[str, Header]:
         """The headers of the weight files that the loader opens, in its order, as far as they could be read."""
         return self._headers(self.loaded)
 
@@ -257,10 +324,16 @@ class Facts:
         """The tensors in those headers, each with its file; of two of the same name the one that is loaded last."""
         return {name: path for path, header in self.loaded_headers.items() for name in header.tensors}
 
-    def shard_headers(self, index: Index) -> dict[str, SafetensorsFacts] | None:
+    @cached_property
+    def shared_tensors(self) -> dict[str, str]:
+        """Tensors of the opened files that are another one's bytes under a second name, with the first of its names."""
+        states = (state for path in self.loaded if (state := self.state_dict(path)) is not None)
+        return {name: other for state in states for name, other in shared(state).items()}
+
+    def shard_headers(self, index: Index) -> dict[str, Header] | None:
         """The headers of all shards of an index; None where what is in one of them is not known.
 
-        That is so of a shard that is missing, a pointer, a `.bin`, invalid, over a limit or outside the repository.
+        That is so of a shard that is missing, a pointer, invalid, over a limit or outside the repository.
         """
         shards = sorted(index.tensors_by_shard())
         headers = self._headers(shards)
@@ -276,22 +349,22 @@ class Facts:
 
     def stores(self, path: str, tensor: str) -> bool:
         """Whether the header of a weight file is known and names a tensor."""
-        header = self.safetensors(path)
+        header = self.header(path)
         return header is not None and tensor in header.tensors
 
     @cached_property
     def loaded_set(self) -> WeightSet | None:
-        """The safetensors that the loader opens; None where one of them is missing or something else."""
+        """The weight files that the loader opens; None where one of them is missing or something else."""
         if self.index is not None and self.shard_headers(self.index) is None:
             return None
         return self._weight_set(self.loaded, whole=True, single=self.index is None) if self.loaded else None
 
     @cached_property
     def rival_sets(self) -> tuple[WeightSet, ...]:
-        """Safetensors beside those the loader opens that engines take by a pattern: `model*.safetensors`."""
+        """Weights beside those the loader opens that engines take by a pattern: `model*.safetensors`, `*.bin`."""
         name = layout.index_name(self.opened or "")
         stem, suffix = (name.stem, name.suffix) if name is not None else splitext(basename(self.opened or ""))
-        if stem not in layout.LOADED_STEMS or suffix != ".safetensors":
+        if stem not in layout.LOADED_STEMS or suffix not in (".safetensors", ".bin"):
             return ()
         sets: dict[int | None, list[str]] = {}
         for entry in self.direct():
@@ -370,8 +443,8 @@ class Facts:
         tensors = {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
         return WeightSet(tuple(paths), tensors if len(headers) == len(paths) else None, whole, single)
 
-    def _headers(self, paths: Iterable[str]) -> dict[str, SafetensorsFacts]:
-        return {path: header for path in paths if (header := self.safetensors(path)) is not None}
+    def _headers(self, paths: Iterable[str]) -> dict[str, Header]:
+        return {path: header for path in paths if (header := self.header(path)) is not None}
 
     def _index(self, path: str) -> Index | None:
         name = layout.index_name(path)

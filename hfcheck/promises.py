@@ -21,6 +21,15 @@ _TORCH = re.compile(
 """What a loader hands to `torch.load`. Other `.bin` files are anything: CRF models, float arrays, vocabularies."""
 
 
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".ckpt")
+
+
+def is_for_unpicklers(path: str) -> bool:
+    """Whether something may hand a file of this name to an unpickler, whatever is in it."""
+    name = basename(path).lower()
+    return name.endswith((*PICKLE_SUFFIXES, ".bin"))
+
+
 def is_for_torch_load(path: str) -> bool:
     """Whether a loader hands a file of this name to `torch.load`."""
     return _TORCH.fullmatch(basename(path).lower()) is not None

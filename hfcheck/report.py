@@ -8,6 +8,8 @@ from hfcheck.facts import Kind
 from hfcheck.finding import Severity
 from hfcheck.loading.judge import Load
 from hfcheck.locate import Located
+from hfcheck.opinion.gather import Heard
+from hfcheck.opinion.notes import WITHOUT_VOTE
 from hfcheck.rule import Rule
 
 
@@ -25,8 +27,8 @@ class Reason(Enum):
     UNREADABLE = "could not be read"
     LINK = "link that is not followed"
     SPECIAL = "not a regular file"
-    PICKLE = "pickle, not interpreted by this version"
-    ARCHIVE = "archive, not opened by this version"
+    PICKLE = "pickle, not followed to its end"
+    ARCHIVE = "archive, not opened in full"
     WEIGHTS = "weights in a form that this version does not read"
     INVALID = "not what its name or its first bytes promise"
     UNKNOWN = "not a known type"
@@ -72,6 +74,8 @@ class RepositoryReport:
     ignored: tuple[Ignored, ...] = ()
     crashed: bool = False
     """Whether hfcheck or a plugin failed on the way."""
+    heard: tuple[Heard, ...] | None = None
+    """The second opinion about each pickle; None where none was asked for."""
 
     @property
     def prefix(self) -> str | None:
@@ -94,7 +98,8 @@ class RepositoryReport:
         return tuple(skipped for skipped in self.skipped if skipped.reason.incomplete)
 
     def verdict(self, fail_on: Severity) -> Verdict:
-        if self.crashed or any(located.finding.severity.at_least(fail_on) for located in self.findings):
+        counted = (located.finding for located in self.findings if located.finding.id not in WITHOUT_VOTE)
+        if self.crashed or any(finding.severity.at_least(fail_on) for finding in counted):
             return Verdict.FAIL
         return Verdict.INCOMPLETE if self.incomplete else Verdict.PASS
 

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -142,6 +142,23 @@ def scan(root: str) -> Repository:
         exceeded.append(("repository.links", f"links that lead through more than {MAX_STEPS} folders"))
     entries.sort(key=_path)
     return Repository(root, tuple(entries), tuple(dict.fromkeys(exceeded)))
+
+
+def look_up(root: str, paths: Iterable[str]) -> Repository:
+    """Those of the paths below `root` that are there, as `scan` lists them, without a walk through the tree."""
+    entries: list[Entry] = []
+    steps = _Steps(MAX_STEPS)
+    for path in sorted(set(paths)):
+        try:
+            status = os.lstat(os.path.join(root, path))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError):
+            entries.append(Entry(path, Form.UNKNOWN))
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            entries.append(_entry(root, path, status, steps))
+    return Repository(root, tuple(entries))
 
 
 def _listing(folder: str, limit: int) -> "list[os.DirEntry[str]]":

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hfcheck.formats.safetensors import SafetensorsFacts
-from hfcheck.formats.tensor import Tensor
+from hfcheck.formats.tensor import Header, Tensor
 from hfcheck.tying import explained
 from hfcheck.weights import Index
 
-Headers = Mapping[str, SafetensorsFacts]
+Headers = Mapping[str, Header]
 """The headers of weight files by their path, in the order in which a loader opens them."""
 
 MAX_PREFIX = 4
@@ -17,7 +16,7 @@ MAX_PREFIX = 4
 
 @dataclass(frozen=True, slots=True)
 class WeightSet:
-    """Safetensors that belong together: a single file, or numbered shards of one total.
+    """Weight files that belong together: a single one, or numbered shards of one total.
 
     `tensors` is what they store, None where one of them is not known; `whole` says that no number is missing.
     """

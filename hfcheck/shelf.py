@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import IO
 
 from hfcheck import layout
-from hfcheck.formats import Invalid, reader_of, sniff
+from hfcheck.formats import Invalid, pickled, reader_of, sniff
 from hfcheck.formats.json_ import Fault as JsonFault
 from hfcheck.formats.json_ import JsonInvalid
+from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.sniff import Content
+from hfcheck.formats.zip_ import ZipFacts
+from hfcheck.promises import is_for_unpicklers
 from hfcheck.repository import Entry, Form, Repository, Unreadable
 
 DATA_BUDGETS = frozenset({"json.bytes", "json.nodes"})
@@ -16,17 +20,26 @@ DATA_BUDGETS = frozenset({"json.bytes", "json.nodes"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One file as far as it could be read: its facts, or the error of its reader, or why it was not opened."""
+    """One file as far as it could be read: its facts, or the error of its reader, or why it was not opened.
+
+    `pickled` is what unpicklers would find in it, whatever else it is to the reader of its format; None for nothing.
+    """
 
     entry: Entry
     content: Content = Content.UNKNOWN
     facts: object = None
     invalid: Invalid | None = None
     unreadable: str | None = None
+    pickled: PickledFacts | None = None
 
     @property
     def path(self) -> str:
         return self.entry.path
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file itself was there to be read, to its end."""
+        return self.content is not Content.POINTER and self.unreadable is None and self.exceeded is None
 
     @property
     def exceeded(self) -> str | None:
@@ -71,16 +84,23 @@ def _read(repository: Repository, entry: Entry) -> Reading:
     try:
         with repository.open(entry) as stream:
             content = sniff.content(stream.read(sniff.HEAD), entry.size)
-            reader = reader_of(entry.path, content)
-            return Reading(entry, content, reader(stream) if reader else None)
+            facts, invalid = _facts(stream, entry.path, content)
+            archive = facts if isinstance(facts, ZipFacts) else None
+            found = pickled.read(stream, content, archive, named=is_for_unpicklers(entry.path))
+            return Reading(entry, content, facts, invalid, pickled=found)
+    except Unreadable as error:
+        return Reading(entry, content, unreadable=str(error))
+
+
+def _facts(stream: IO[bytes], path: str, content: Content) -> tuple[object, Invalid | None]:
+    """What the reader of this format makes of a file: its facts or its error, if there is a reader."""
+    reader = reader_of(path, content)
+    try:
+        return reader(stream) if reader else None, None
     except Invalid as error:
         # Its cause and the frames of its traceback know the whole text of the file, and this is kept for the whole run.
         error.__cause__ = error.__context__ = None
-        if _is_data(entry.path, error):
-            return Reading(entry, content)
-        return Reading(entry, content, invalid=error.with_traceback(None))
-    except Unreadable as error:
-        return Reading(entry, content, unreadable=str(error))
+        return None, None if _is_data(path, error) else error.with_traceback(None)
 
 
 def _is_data(path: str, error: Invalid) -> bool:

@@ -14,11 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfcheck.example import Append, Archive, Content, Cut, Example, Gguf, Header, Link, Pipe, Pointer, Replace, Sparse
+from hfcheck.example import (
+    Append,
+    Archive,
+    Content,
+    Cut,
+    Example,
+    Gguf,
+    Header,
+    Link,
+    Pickle,
+    Pipe,
+    Pointer,
+    Replace,
+    Sparse,
+    TorchLegacy,
+    TorchZip,
+)
+from hfcheck.example_torch import legacy, members
 from hfcheck.facts import units
 from hfcheck.finding import Finding
 from hfcheck.formats import lfs
 from hfcheck.formats.safetensors import BITS
+from hfcheck.pickle_assembler import assembled
 from hfcheck.repository import scan
 from hfcheck.rule import Rule
 
@@ -146,27 +164,24 @@ def to_bytes(name: str, content: Content) -> bytes:
             return content
         case str():
             return content.encode()
-        case Cut() | Append() | Replace():
+        case Append():
+            return to_bytes(name, content.content) + to_bytes(name, content.data)
+        case Cut() | Replace():
             return _edited(to_bytes(name, content.content), content)
         case Header():
             text = content.text.encode()
             return struct.pack("<Q", len(text)) + text + bytes(content.data)
         case Pointer():
             return lfs.MAGIC + f"\noid sha256:{content.sha256}\nsize {content.size}\n".encode()
-        case Archive() | Gguf():
+        case Archive() | Gguf() | Pickle() | TorchZip():
             return _container(content)
         case dict() if name.endswith(".safetensors"):
             return _safetensors(content)
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def _edited(data: bytes, edit: Cut | Append | Replace) -> bytes:
-    match edit:
-        case Cut(by=by):
-            return data[:-by]
-        case Append(data=behind):
-            return data + behind
-    return data.replace(edit.old, edit.new, 1)
+def _edited(data: bytes, edit: Cut | Replace) -> bytes:
+    return data[: -edit.by] if isinstance(edit, Cut) else data.replace(edit.old, edit.new, 1)
 
 
 def _safetensors(tensors: dict[str, Any]) -> bytes:
@@ -192,8 +207,17 @@ def _size(shape: Sequence[int]) -> int:
     return count
 
 
-def _container(content: Archive | Gguf) -> bytes:
-    return _archive(content) if isinstance(content, Archive) else _gguf(content)
+def _container(content: Archive | Gguf | Pickle | TorchZip) -> bytes:
+    match content:
+        case Pickle():
+            return assembled(content.lines)
+        case Gguf():
+            return _gguf(content)
+        case TorchLegacy():
+            return legacy(content)
+        case TorchZip():
+            return _archive(Archive(members(content)))
+    return _archive(content)
 
 
 def _gguf(content: Gguf) -> bytes:
@@ -214,5 +238,5 @@ def _archive(content: Archive) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for member, data in content.members.items():
-            archive.writestr(zipfile.ZipInfo(member, EPOCH), data)
+            archive.writestr(zipfile.ZipInfo(member, EPOCH), to_bytes(member, data))
     return buffer.getvalue()

@@ -3,8 +3,8 @@
 ## What it finds
 Archives whose directory is damaged, or says something else than the headers in front of the members: other names,
 sizes, methods or flags, members that come twice or overlap, several directories, more or fewer members than are
-counted; in files of `torch.save` also what torch refuses or maps wrongly. One finding for each kind of difference in
-a file.
+counted, a pickle with another checksum; in files of `torch.save` also what torch refuses or maps wrongly. One finding
+for each kind of difference in a file.
 
 An error in what `torch.load` opens and where the archive is damaged for every reader, a warning in other archives and
 where torch reads what others refuse.
@@ -69,6 +69,11 @@ class ArchiveDirectoriesDisagree(Rule):
             at=(At("arrays.npz", member="a.npy"),),
         ),
         Example(
+            "another byte in the pickle than its checksum says",
+            {"weights.pt": Replace(TORCH, PICKLE, PICKLE.replace(b"q\x00", b"q\x01"))},
+            at=(At("weights.pt", member="archive/data.pkl"),),
+        ),
+        Example(
             "the directory is damaged",
             {"weights.pth": Replace(TORCH, b"PK\x01\x02", b"PK\x01\x00")},
             at=(At("weights.pth"),),
@@ -82,6 +87,11 @@ class ArchiveDirectoriesDisagree(Rule):
         Example(
             "names that differ by case, in an archive that torch does not open",
             {"texts.zip": Archive({"readme.md": b"a", "README.md": b"b"})},
+            near_miss=True,
+        ),
+        Example(
+            "a file of that name among others, in an archive that torch does not open",
+            {"texts.zip": Archive({"readme.md": b"a", "data.pkl": PICKLE})},
             near_miss=True,
         ),
         Example(
@@ -101,10 +111,13 @@ class ArchiveDirectoriesDisagree(Rule):
             if error.fault is Fault.DIRECTORY and broken_promise(reading.path, reading.content) is None:
                 at = At(reading.path, offset=error.offset)
                 yield self.finding(at, f"the file is {error.fault.value}: expected {error.expected}")
+        pickled = {path: contents.differences for path, contents in facts.pickled()}
         for path, archive in facts.all_of(ZipFacts):
             torch = _as_torch_reads_it(path, archive)
             found: dict[Kind, list[Difference]] = {}
             for difference in (*archive.differences, *(torch.differences if torch else ())):
+                found.setdefault(difference.kind, []).append(difference)
+            for difference in pickled.get(path, ()):
                 found.setdefault(difference.kind, []).append(difference)
             for kind, differences in found.items():
                 severity = _severity(kind) if torch else _severity_elsewhere(kind)
@@ -120,7 +133,8 @@ def _as_torch_reads_it(path: str, archive: ZipFacts) -> torch_zip.TorchZipFacts 
     if torch is None or is_for_torch_load(path):
         return torch
     # A data.pkl somewhere in an archive of files is a file; in the root folder of the first member it is torch's.
-    return None if any(difference.kind is Kind.NO_PICKLE for difference in torch.differences) else torch
+    files = (Kind.NO_PICKLE, Kind.NO_ROOT)
+    return None if any(difference.kind in files for difference in torch.differences) else torch
 
 
 def _severity(kind: Kind) -> Severity | None:

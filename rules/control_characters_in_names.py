@@ -1,4 +1,4 @@
-"""Names in a safetensors header hold characters that act, or that nobody sees.
+"""Names in a weight file hold characters that act, or that nobody sees.
 
 ## What it finds
 Names of tensors and keys of `__metadata__` that are empty, that hold control or format characters (escape sequences,
@@ -6,9 +6,9 @@ newlines, zero-width and bidirectional marks), or that climb with `../`. One fin
 legal: the names of ONNX have one.
 
 ## Why it matters
-safetensors 0.8.0 takes any string. A program that prints the names hands the terminal its commands, one that shows
-them shows something else than is there, and an exporter that writes each tensor to a file of its name writes it
-wherever the name leads. No framework makes such names.
+safetensors 0.8.0 and torch 2.13 take any string. A program that prints the names hands the terminal its commands, one
+that shows them shows something else than is there, and an exporter that writes each tensor to a file of its name writes
+it wherever the name leads. No framework makes such names.
 
 ## How to put it right
 Rename the tensors. If nobody knows where the names come from, do not use the file.
@@ -17,9 +17,9 @@ Rename the tensors. If nobody knows where the names come from, do not use the fi
 from collections.abc import Iterator
 from unicodedata import category
 
+from hfcheck.example import TorchZip
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, pointer
-from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.rule import Example, Rule
 
 F16 = ("F16", [2, 3])
@@ -43,6 +43,11 @@ class ControlCharactersInNames(Rule):
             at=(At("model.safetensors", tensor=""),),
         ),
         Example(
+            "a .bin",
+            {"pytorch_model.bin": TorchZip({"w": F16, "a\nb": F16})},
+            at=(At("pytorch_model.bin", tensor="a\nb"),),
+        ),
+        Example(
             "a key of the metadata with a zero-width space",
             {"model.safetensors": {"__metadata__": {"for\u200bmat": "pt"}, "w": F16}},
             at=(At("model.safetensors", "/__metadata__/for\u200bmat"),),
@@ -64,7 +69,7 @@ class ControlCharactersInNames(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        for path, header in facts.all_of(SafetensorsFacts):
+        for path, header in facts.headers():
             names = [*header.tensors, *(header.metadata or {})]
             text = "".join(names)
             if text.isprintable() and "/" not in text and "" not in names:

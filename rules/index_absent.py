@@ -15,7 +15,7 @@ https://github.com/shuaijiang/Ke-Omni-R/issues/4 .
 
 ## How to put it right
 Upload the `.index.json` that was saved together with the shards, or save the model again. All that it says is in the
-headers of the shards.
+shards.
 """
 
 from collections.abc import Iterator

@@ -11,8 +11,8 @@ random, with a report and exit code 0, while the model looks complete: https://g
 .
 
 ## How to put it right
-Replace the index with the one that was saved together with the shards, or write it again from their headers. If the
-file does not belong to the model, take it away.
+Replace the index with the one that was saved together with the shards, or write it again from the names in them. If
+the file does not belong to the model, take it away.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class IndexShardUnlisted(Rule):
     name = "index-shard-unlisted"
     severity = Severity.ERROR
     since = "0.1"
-    hint = "Write the index again from the headers of all shards, or take the file away if it is no part of the model."
+    hint = "Write the index again from the names in all shards, or take the file away if it is no part of the model."
     bad = (
         Example(
             "the second of two shards",
@@ -87,7 +87,7 @@ class IndexShardUnlisted(Rule):
         listed = {tensor for header in facts.loaded_headers.values() for tensor in header.tensors}
         if facts.comparison is None:  # what a pointer stores is not known, and taken to be what the map says
             listed.update(facts.index.facts.weight_map)
-        headers = ((path, facts.safetensors(path)) for path in facts.unlisted_shards)
+        headers = ((path, facts.header(path)) for path in facts.unlisted_shards)
         unlisted = [(path, header) for path, header in headers if header is None or header.tensors]
         if not unlisted:
             return

@@ -5,13 +5,13 @@ Tensors of the `weight_map` that are not in the file it names, and are in anothe
 for all of them, at the first.
 
 ## Why it matters
-transformers 5.23.0 opens all shards and takes the names from their headers, so it loads. Whoever looks a tensor up
+transformers 5.23.0 opens all shards and takes the names from them, so it loads. Whoever looks a tensor up
 does not find it: with a layer on disk (`device_map={..., "lm_head": "disk"}`) the first forward pass ends in
 `SafetensorError: File does not contain tensor lm_head.weight`. So it goes for everybody who reads single tensors by
 the map.
 
 ## How to put it right
-Write the index again from the headers of the shards; `save_pretrained` writes both.
+Write the index again from the names in the shards; `save_pretrained` writes both.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class IndexTensorMisplaced(Rule):
     name = "index-tensor-misplaced"
     severity = Severity.WARNING
     since = "0.1"
-    hint = "Write the index again from the headers of the shards."
+    hint = "Write the index again from the names in the shards."
     bad = (
         Example(
             "a tensor is in the first shard and mapped to the second",

@@ -1,7 +1,7 @@
 """A shard stores tensors that the weight index does not name.
 
 ## What it finds
-Tensors in the header of a listed shard that are not in the `weight_map`. One finding for all of them, at the first.
+Tensors in a listed shard that are not in the `weight_map`. One finding for all of them, at the first.
 
 ## Why it matters
 Who opens the whole file, as transformers 5.23.0 does, loads them; who follows the map never sees them. diffusers 0.42

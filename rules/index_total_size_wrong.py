@@ -2,7 +2,8 @@
 
 ## What it finds
 `metadata.total_size` that differs from the bytes of the tensors in the listed shards by more than 1 %. It is right as
-the sum of the file sizes too, and with an embedding that is tied counted as often as it has names. Where shards are
+the sum of the file sizes too, and with an embedding that is tied counted as often as it has names or, in a `.bin`, as
+one storage. Where shards are
 Git LFS pointers, their sizes are compared instead, and only what no header and no tied tensor can explain is
 reported.
 
@@ -19,10 +20,10 @@ Write the sum of the tensors' bytes, or take `total_size` out: an index without 
 import math
 from collections.abc import Iterator
 
-from hfcheck.example import Pointer
+from hfcheck.example import Pointer, TorchZip
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
-from hfcheck.formats.safetensors import SafetensorsFacts
+from hfcheck.formats.tensor import Header
 from hfcheck.rule import Example, Rule
 from hfcheck.shards import copies
 from hfcheck.tying import may_be_tied, says_untied
@@ -30,6 +31,7 @@ from hfcheck.weights import Index
 
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+BIN_INDEX, BIN = "pytorch_model.bin.index.json", "pytorch_model-00001-of-00001.bin"
 F16, LARGE = ("F16", [2, 3]), ("F16", [100, 100])
 
 TOLERANCE = 0.01
@@ -59,6 +61,11 @@ class IndexTotalSizeWrong(Rule):
             "zero",
             {INDEX: {"metadata": {"total_size": 0}, "weight_map": {"a": ONE}}, ONE: {"a": LARGE}},
             at=(At(INDEX, "/metadata/total_size"),),
+        ),
+        Example(
+            "the same of a .bin",
+            {BIN_INDEX: {"metadata": {"total_size": 40_000}, "weight_map": {"a": BIN}}, BIN: TorchZip({"a": LARGE})},
+            at=(At(BIN_INDEX, "/metadata/total_size"),),
         ),
         Example(
             "four times what the pointers say",
@@ -91,6 +98,14 @@ class IndexTotalSizeWrong(Rule):
             {
                 INDEX: {"metadata": {"total_size": 40_012}, "weight_map": {"model.embed_tokens.weight": ONE, "a": ONE}},
                 ONE: {"model.embed_tokens.weight": LARGE, "a": F16},
+            },
+            near_miss=True,
+        ),
+        Example(
+            "two names for one storage, which huggingface_hub counts once",
+            {
+                BIN_INDEX: {"metadata": {"total_size": 20_000}, "weight_map": {"a": BIN, "b": BIN}},
+                BIN: TorchZip({"a": LARGE}, tied={"b": "a"}),
             },
             near_miss=True,
         ),
@@ -138,7 +153,7 @@ def _sound(facts: Facts) -> bool:
     return all(tensor.nbytes for header in facts.loaded_headers.values() for tensor in header.tensors.values())
 
 
-def _bytes(header: SafetensorsFacts) -> int:
+def _bytes(header: Header) -> int:
     return sum(tensor.nbytes for tensor in header.tensors.values())
 
 
@@ -151,17 +166,24 @@ def _plausible(facts: Facts, total: float) -> bool:
     headers = facts.loaded_headers.values()
     size = sum(map(_bytes, headers))
     files = sum(entry.size for path in facts.loaded if (entry := facts.entry(path)) is not None)
-    if _near(total, size) or total == files:
+    storages = _in_storages(facts)
+    if _near(total, size) or (storages and _near(total, storages)) or total == files:
         return True
     tied = {tensor.nbytes for header in headers for name, tensor in header.tensors.items() if may_be_tied(name)}
     return any(abs(total - size) == nbytes * times for nbytes in tied for times in range(1, COPIES + 1))
+
+
+def _in_storages(facts: Facts) -> int:
+    """The bytes of the storages in the files of torch: several tensors may be parts of one."""
+    states = (state for path in facts.loaded if (state := facts.state_dict(path)) is not None)
+    return sum(storage.nbytes for state in states for storage in state.storages.values())
 
 
 def _file_sizes(facts: Facts, index: Index) -> int | None:
     """The sizes of the shards as their pointers or they themselves give it; None where one is neither."""
     sizes = 0
     for path in index.tensors_by_shard():
-        pointer, header, entry = facts.pointer(path), facts.safetensors(path), facts.entry(path)
+        pointer, header, entry = facts.pointer(path), facts.header(path), facts.entry(path)
         if pointer is not None:
             sizes += pointer.size
         elif header is not None and entry is not None:

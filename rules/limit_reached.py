@@ -50,6 +50,15 @@ class LimitReached(Rule):
             if reading.invalid is not None and reading.exceeded:
                 expected = reading.invalid.expected
                 yield self.finding(At(reading.path), f"the limit {reading.exceeded} was reached: expected {expected}")
+        for path, pickled in facts.pickled():
+            for part in pickled.unread:
+                if part.budget is not None:
+                    yield self.finding(At(path, member=part.member), f"the limit {part.budget} was reached: {part.why}")
+            for pickle in pickled.pickles:
+                if pickle.error is not None and pickle.error.budget is not None:
+                    at = At(path, member=pickle.member, offset=pickle.place(pickle.error.offset))
+                    expected = pickle.error.expected
+                    yield self.finding(at, f"the limit {pickle.error.budget} was reached: expected {expected}")
         if not facts.folder:
             for name, what in facts.exceeded:
                 yield self.finding(At("."), f"the limit {name} was reached: the repository has {what}")

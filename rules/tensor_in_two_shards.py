@@ -1,7 +1,7 @@
 """Two files that the loader opens store a tensor of the same name.
 
 ## What it finds
-A name that is in the headers of two shards of the index that the loader opens. One finding for each file that stores
+A name that is in two shards of the index that the loader opens. One finding for each file that stores
 copies, at the first tensor: the file that the map does not name for it, or the later one.
 
 ## Why it matters

@@ -1,10 +1,10 @@
-"""Two sets of safetensors in one folder are not the same model.
+"""Two sets of weights in one folder are not the same model.
 
 ## What it finds
 The weights that the loader opens, and others beside them that engines take by a pattern: `model.safetensors` and
-numbered shards, with or without an index, or shards of two totals. It compares the names, dtypes and shapes in their
-headers. One finding, at the single file where there is one. A head that a tied model need not store is no difference,
-and so are variants, `consolidated` files and files of other names.
+numbered shards, with or without an index, or shards of two totals, and the same of `pytorch_model*.bin`. It compares
+names, dtypes and shapes of their tensors. One finding, at the single file where there is one. A head that a tied model
+need not store is no difference, and so are variants, `consolidated` files and files of other names.
 
 ## Why it matters
 Each loader opens another model. transformers 5.23.0 takes `model.safetensors` and never looks at the index, diffusers
@@ -18,7 +18,7 @@ Keep one of the two and remove the other, with its index.
 
 from collections.abc import Iterator
 
-from hfcheck.example import Pointer
+from hfcheck.example import Pointer, TorchZip
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.rule import Example, Rule
@@ -59,6 +59,14 @@ class WeightSetsDisagree(Rule):
                 "unet/diffusion_pytorch_model.safetensors": {"a": ("F16", [4, 3])},
             },
             at=(At("unet/diffusion_pytorch_model.safetensors", tensor="a"),),
+        ),
+        Example(
+            "a .bin beside shards",
+            {
+                "pytorch_model.bin": TorchZip({"a": F32}),
+                "pytorch_model-00001-of-00001.bin": TorchZip({"a": F16}),
+            },
+            at=(At("pytorch_model.bin", tensor="a"),),
         ),
         Example(
             "shards that were left over from a save in four",

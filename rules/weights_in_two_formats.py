@@ -2,7 +2,8 @@
 
 ## What it finds
 `pytorch_model.bin` or its shards beside `model.safetensors` or its index, and the same of diffusers and of adapters.
-One finding, at the first file that is never opened. What is in the two was not compared: a `.bin` is a pickle.
+One finding, at the first file that is never opened, with what tells the two apart: names, dtypes and shapes of tensors.
+The numbers in them were not compared.
 
 ## Why it matters
 transformers 5.23.0, diffusers 0.42 and peft 0.21 look for safetensors first. A model that was trained further and
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
+from hfcheck.formats.tensor import Tensor
 from hfcheck.layout import ADAPTER_WEIGHTS, DIFFUSERS_WEIGHTS, SINGLE_WEIGHTS
 from hfcheck.rule import Example, Rule
 
@@ -82,12 +84,46 @@ class WeightsInTwoFormats(Rule):
             taken = next(filter(facts.has_file, _places(facts, safe)), None)
             idle = next((path for path in _places(facts, pickled) if _is_here(facts, path)), None)
             if taken is not None and idle is not None:
-                message = f"the loader takes {quote(taken)} and never opens this file; what is in them was not compared"
+                message = f"the loader takes {quote(taken)} and never opens this file; {_compared(facts, taken, idle)}"
                 yield self.finding(At(idle), message)
 
 
 def _places(facts: Facts, single: str) -> tuple[str, str]:
     return facts.inside(single), facts.inside(f"{single}.index.json")
+
+
+def _compared(facts: Facts, taken: str, idle: str) -> str:
+    """What tells the tensors of two files or indexes apart, as a sentence."""
+    mine, theirs = _tensors(facts, taken), _tensors(facts, idle)
+    if mine is None or theirs is None:
+        return "what is in them was not compared"
+    differing = [
+        name
+        for name in dict.fromkeys((*theirs, *mine))
+        if name not in mine or name not in theirs or _told(mine[name]) != _told(theirs[name])
+    ]
+    if not differing:
+        return "their tensors have the same names, dtypes and shapes"
+    first = differing[0]
+    here, there = (found[first].described if first in found else "absent" for found in (theirs, mine))
+    more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
+    return f"{quote(first)} is {here} here and {there} there{more}"
+
+
+def _told(tensor: Tensor) -> tuple[str, tuple[int, ...]]:
+    return tensor.dtype, tensor.shape
+
+
+def _tensors(facts: Facts, path: str) -> dict[str, Tensor] | None:
+    """The tensors of a file, or of all shards of an index; None where one of them is not known."""
+    index = next((index for index in facts.indexes if index.path == path), None)
+    if index is not None:
+        headers = facts.shard_headers(index)
+        if headers is None:
+            return None
+        return {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+    header = facts.header(path)
+    return dict(header.tensors) if header is not None else None
 
 
 def _is_here(facts: Facts, path: str) -> bool:

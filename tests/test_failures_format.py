@@ -11,7 +11,7 @@ import pytest
 
 from hfcheck import engine, registry, testing
 from hfcheck.config import Settings
-from hfcheck.example import Archive, Content, Cut, Example, Gguf, Header, Pointer
+from hfcheck.example import Archive, Content, Cut, Example, Gguf, Header, Pointer, TorchLegacy, TorchZip
 from hfcheck.finding import At, Severity
 from hfcheck.rule import Rule
 
@@ -60,6 +60,21 @@ def clone_without_lfs(*names: str) -> Files:
 def placeholders(shape: list[int]) -> Files:
     """Every tensor as one process has it between two steps of ZeRO-3."""
     return testing.llama(dict.fromkeys(FIRST, ("BF16", shape)), dict.fromkeys(SECOND, ("BF16", shape)))
+
+
+def as_bin(files: Files) -> Files:
+    """The same in the format in which it was reported: the shards as files of torch, and the index of them."""
+    shards = {name: TorchZip(files[name]) for name in (ONE, TWO)}
+    index = files[testing.LLAMA_INDEX]
+    weight_map = {tensor: bin_name(shard) for tensor, shard in index["weight_map"].items()}
+    kept = {name: content for name, content in files.items() if name not in {*shards, testing.LLAMA_INDEX}}
+    renamed = {bin_name(name): content for name, content in shards.items()}
+    return {**kept, "pytorch_model.bin.index.json": {**index, "weight_map": weight_map}, **renamed}
+
+
+def bin_name(shard: str) -> str:
+    """`pytorch_model-1-of-2.bin`, as trainers of their own have it."""
+    return f"pytorch_{shard.replace('0000', '').replace('.safetensors', '.bin')}"
 
 
 QWEN_VISION = {
@@ -300,10 +315,13 @@ FAILURES = (
     Failure(
         "F063",
         f"{GITHUB}FlagOpen/FlagEmbedding/issues/873",
-        lambda: in_one_file({**FIRST, **SECOND, K_PROJ: ("BF16", [0])}),
+        lambda: {
+            **testing.llama_without_weights(),
+            "pytorch_model.bin": TorchLegacy({**FIRST, **SECOND, K_PROJ: ("BF16", [0])}),
+        },
         "WGT001",
         ERROR,
-        At(SINGLE, tensor=K_PROJ),
+        At("pytorch_model.bin", tensor=K_PROJ),
     ),
     Failure(
         "F065",
@@ -316,10 +334,18 @@ FAILURES = (
     Failure(
         "F066",
         f"{GITHUB}deepspeedai/DeepSpeed/issues/1394",
-        lambda: placeholders([1]),
+        lambda: as_bin(placeholders([1])),
         "WGT001",
         ERROR,
-        At(TWO, tensor="lm_head.weight"),
+        At(bin_name(TWO), tensor="lm_head.weight"),
+    ),
+    Failure(
+        "F169",
+        f"{GITHUB}tloen/alpaca-lora/issues/334",
+        lambda: {"adapter_config.json": {"peft_type": "LORA"}, "adapter_model.bin": TorchZip({})},
+        "FMT017",
+        ERROR,
+        At("adapter_model.bin"),
     ),
     Failure(
         "F204",

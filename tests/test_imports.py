@@ -22,8 +22,10 @@ HEAVY = {
     "safetensors", "torch", "transformers",
 }  # fmt: skip
 
-ON_DEMAND = {"subprocess", "hfcheck.loading.ask", "hfcheck.loading.deep", "hfcheck.rehearsal"}
-"""What `--deep` takes to ask the installed transformers."""
+ON_DEMAND = {
+    "subprocess", "hfcheck.loading.ask", "hfcheck.loading.deep", "hfcheck.opinion.ask", "hfcheck.rehearsal",
+}  # fmt: skip
+"""What `--deep` and `--second-opinion` take to ask the installed transformers and fickling."""
 
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"

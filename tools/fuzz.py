@@ -6,54 +6,29 @@ whole files. An input that breaks the property is saved as hexadecimal digits, a
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import random
 import re
 import resource
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a program, and the rest of it is in a package
+
+from tools.fuzzing.changes import LARGEST
+from tools.fuzzing.seeds import seeds
+from tools.fuzzing.targets import DICTIONARIES, TARGETS, Run
 
 SECONDS = 1.0
 GROWTH = 64 * 2**20
-LARGEST = 2**16
-"""Bytes of an input that is made here: budgets for large files have tests of their own."""
-
-DICTIONARIES = Path(__file__).parent / "fuzz"
-"""Words for each target in the form that libFuzzer reads, one in quotes on each line."""
-
-Mutate = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
-Run = Callable[[bytes], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`begin` makes the function that takes an input: it imports what it needs, under the eyes of atheris."""
-
-    begin: Callable[[], Run]
-    dictionary: str
-    mutate: Mutate
-    belongs: Callable[[str, bytes], bool]
-    """Whether a file of an example is a seed."""
-
-    def words(self) -> list[bytes]:
-        lines = (DICTIONARIES / f"{self.dictionary}.dict").read_text(encoding="ascii").splitlines()
-        escape = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))")
-        return [
-            escape.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], line[1:-1].encode())
-            for line in lines
-        ]
 
 
 @dataclass(slots=True)
@@ -66,246 +41,6 @@ class Tally:
     largest: int = 0
     growth: int = 0
     faults: list[str] = field(default_factory=list)
-
-
-class Disagreement(Exception):
-    """The reader and the library that it speaks for do not agree about an input."""
-
-
-def reads(name: str) -> Callable[[], Run]:
-    """A reader of hfcheck.formats: facts, or a subclass of Invalid."""
-
-    def begin() -> Run:
-        module, base = importlib.import_module(f"hfcheck.formats.{name}"), importlib.import_module("hfcheck.formats")
-
-        def run(data: bytes) -> object:
-            try:
-                return module.read(BytesIO(data))
-            except base.Invalid as error:
-                str(error)
-                return None
-
-        return run
-
-    return begin
-
-
-def safetensors() -> Run:
-    """The reader, held against the library itself."""
-    run, library = reads("safetensors")(), importlib.import_module("safetensors")
-
-    def both(data: bytes) -> None:
-        accepted = run(data) is not None
-        try:
-            library.deserialize(data)
-        except library.SafetensorError as error:
-            # serde_json rounds the largest floats otherwise: what is out of range there may be in range here.
-            if accepted and "out of range" not in str(error):
-                raise Disagreement(f"accepted, the library says: {error}") from error
-        else:
-            if not accepted:
-                raise Disagreement("refused, the library accepts it")
-
-    return both
-
-
-def zip_archive() -> Run:
-    run, torch_zip = reads("zip_")(), importlib.import_module("hfcheck.formats.torch_zip")
-
-    def both(data: bytes) -> None:
-        facts = run(data)
-        if facts is not None:
-            torch_zip.describe(facts)
-
-    return both
-
-
-def index() -> Run:
-    parse, module = reads("json_")(), importlib.import_module("hfcheck.formats.index")
-
-    def run(data: bytes) -> None:
-        document = parse(data)
-        with contextlib.suppress(module.IndexInvalid):
-            _ = module.read(document).total_size if document is not None else None
-
-    return run
-
-
-def gitattributes() -> Run:
-    parse = reads("gitattributes")()
-
-    def run(data: bytes) -> None:
-        facts: Any = parse(data)
-        if facts is not None:
-            for path in ("model.safetensors", "a/b/c.bin", "a" * 200 + "b", "[a]/\\x y\udcff"):
-                facts.filter_of(path)
-
-    return run
-
-
-def positions() -> Run:
-    """Each pointer of a valid document is found where the parser finds the same key or element."""
-    parse, json_ = reads("json_")(), importlib.import_module("hfcheck.formats.json_")
-    pointer, decode = importlib.import_module("hfcheck.finding").pointer, json.JSONDecoder(strict=False).raw_decode
-
-    def run(data: bytes) -> None:
-        document: Any = parse(data)
-        text = data.decode("utf-8-sig", "replace")
-        json_.positions(text, {"", "/a", "/a/0", "/weight_map/b"})
-        if document is None:
-            return
-        paths = [(path, node) for path, node in json_.walk(document.value) if path][:200]
-        found = json_.positions(text, {pointer(*path) for path, _ in paths})
-        for path, node in paths:
-            if pointer(*path) not in found:
-                raise Disagreement(f"{path!r} was not found")
-            value = decode(text, found[pointer(*path)])[0]
-            expected = path[-1] if isinstance(path[-1], str) else node
-            if repr(value) != repr(expected).replace("_MinusZero", ""):
-                raise Disagreement(f"{path!r} was found at another value")
-
-    return run
-
-
-def sniffs() -> Run:
-    module = importlib.import_module("hfcheck.formats.sniff")
-
-    def run(data: bytes) -> None:
-        module.content(data[: module.HEAD], len(data))
-        module.content(data[: module.HEAD], len(data) + 2**33)
-
-    return run
-
-
-def settings() -> Run:
-    config = importlib.import_module("hfcheck.config")
-    path = Path(tempfile.mkdtemp()) / config.SETTINGS
-
-    def run(data: bytes) -> None:
-        path.write_bytes(data)
-        try:
-            config.load(str(path))
-        except config.SettingsError as error:
-            str(error)
-
-    return run
-
-
-def change_bytes(data: bytes, dice: random.Random, words: Sequence[bytes]) -> bytes:
-    """One to three changes: cut, double, swap, insert a word, flip a bit, an extreme integer."""
-    out = bytearray(data)
-    for _ in range(dice.choice((1, 1, 2, 3))):
-        at = dice.randrange(len(out) + 1)
-        span = slice(at, at + dice.choice((1, 2, 4, 8, 32, 200)))
-        word = dice.choice(words) * dice.choice((1,) * 20 + (2, 126, 2000))
-        match dice.randrange(7):
-            case 0:
-                del out[span]
-            case 1:
-                out[at:at] = out[span]
-            case 2:
-                other = dice.randrange(len(out) + 1)
-                out[other:other] = out[span]
-            case 3:
-                out[at:at] = word
-            case 4:
-                out[at : at + len(word)] = word
-            case 5 if at < len(out):
-                out[at] ^= 1 << dice.randrange(8)
-            case _:
-                width = dice.choice((1, 2, 4, 8))
-                number = dice.choice((0, 1, 2 ** (8 * width) - 1, 2 ** (8 * width - 1), len(out), len(out) + 1, 2**20))
-                out[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, dice.choice(("little", "big")))
-    return bytes(out[:LARGEST])
-
-
-def change_tokens(data: bytes, dice: random.Random, words: Sequence[bytes]) -> bytes:
-    """The same with the words of a text as units; one time in four its bytes."""
-    tokens = re.findall(rb'"(?:[^"\\\n]|\\.)*"|\w+|\s+|[^\w\s]', data)
-    if not tokens or not dice.randrange(4):
-        return change_bytes(data, dice, words)
-    for _ in range(dice.choice((1, 1, 2, 3))):
-        at, other = dice.randrange(len(tokens) + 1), dice.randrange(len(tokens) + 1)
-        word = dice.choice(words) * dice.choice((1,) * 20 + (2, 126, 2000))
-        match dice.randrange(5):
-            case 0:
-                tokens[at : at + 1] = []
-            case 1:
-                tokens[at:at] = tokens[other : other + dice.randrange(1, 10)] + dice.choice(([], [b","], [b"\n"]))
-            case 2:
-                tokens[at : at + 1] = tokens[other : other + 1]
-            case 3:
-                tokens[at : at + 1] = [word]
-            case _:
-                tokens[at:at] = [word]
-    return b"".join(tokens)[:LARGEST]
-
-
-def change_header(data: bytes, dice: random.Random, words: Sequence[bytes]) -> bytes:
-    """A safetensors file with another header, whose length is told truly nine times in ten."""
-    length = int.from_bytes(data[:8], "little")
-    if length == 0 or length > len(data) or not dice.randrange(10):
-        return change_bytes(data, dice, words)
-    header, tail = change_tokens(data[8 : 8 + length], dice, words), data[8 + length :]
-    if not dice.randrange(8):
-        tail = tail[: dice.randrange(len(tail) + 1)] + bytes(dice.choice((0, 0, 1, 4)))
-    return struct.pack("<Q", len(header) + dice.choice((0,) * 18 + (-1, 1)) if header else 0) + header + tail
-
-
-def named(*suffixes: str) -> Callable[[str, bytes], bool]:
-    return lambda name, _: name.endswith(suffixes)
-
-
-def begins(*magic: bytes) -> Callable[[str, bytes], bool]:
-    return lambda _, data: data.startswith(magic)
-
-
-TARGETS = {
-    "safetensors": Target(safetensors, "safetensors", change_header, named(".safetensors")),
-    "json_": Target(reads("json_"), "json", change_tokens, named(".json")),
-    "zip_": Target(zip_archive, "zip", change_bytes, begins(b"PK")),
-    "gguf": Target(reads("gguf"), "gguf", change_bytes, begins(b"GGUF")),
-    "index": Target(index, "json", change_tokens, named(".index.json")),
-    "lfs": Target(reads("lfs"), "lfs", change_bytes, begins(b"version ")),
-    "onnx": Target(reads("onnx"), "onnx", change_bytes, begins(b"\x08")),
-    "gitattributes": Target(gitattributes, "gitattributes", change_bytes, named(".gitattributes")),
-    "python_": Target(reads("python_"), "python", change_tokens, named(".py")),
-    "sniff": Target(sniffs, "magic", change_bytes, lambda _, __: True),
-    "positions": Target(positions, "json", change_tokens, named(".json")),
-    "settings": Target(settings, "toml", change_tokens, named(".toml")),
-}
-
-
-def seeds(target: Target) -> list[bytes]:
-    """The files of all examples and the whole files below that belong to a target."""
-    testing, registry = importlib.import_module("hfcheck.testing"), importlib.import_module("hfcheck.registry")
-    example = importlib.import_module("hfcheck.example")
-    found = dict.fromkeys(data for name, data in whole_files() if target.belongs(name, data))
-    for rule in registry.load():
-        for case in (*rule.bad, *rule.good):
-            for name, content in case.files.items():
-                if not isinstance(content, (example.Link, example.Pipe, example.Sparse)):
-                    data = testing.to_bytes(name, content)
-                    if target.belongs(name, data) and len(data) <= LARGEST:
-                        found[data] = None
-    return list(found) or [b""]
-
-
-def whole_files() -> Iterator[tuple[str, bytes]]:
-    """Valid files with what the examples of the rules have little of."""
-    entry = '{"dtype":{"U8":null},"shape":[0,5],"data_offsets":[4,4],"x":{"y":[1.5,-0]}}'
-    header = f'{{"a":["F32",[1],[0,4]],"b":{entry}}}'.encode()
-    yield "a.safetensors", struct.pack("<Q", len(header)) + header + bytes(4)
-    yield "a.json", '{"a": [1, -0, 2.5e3, NaN, {"b/~": null}], "é\\u0061\\ud83d\\ude00": "\\n", "a": [{}]}'.encode()
-    text = struct.pack("<Q", 20) + b"general.architecture" + struct.pack("<IQ", 8, 5) + b"llama"
-    tensor = struct.pack("<Q", 1) + b"w" + struct.pack("<IQIQ", 1, 32, 0, 0)
-    header = struct.pack("<4sIQQ", b"GGUF", 3, 1, 1) + text + tensor
-    yield "a.gguf", header + bytes(-len(header) % 32) + bytes(128)
-    yield "a.onnx", b"\x08\x07\x12\x04test\x3a\x04\x12\x02ab\x42\x04\x0a\x00\x10\x0d"
-    yield ".gitattributes", b'[attr]lfs filter=lfs -text\n*.bin lfs\n"a b" -filter\na/**/[!x-z]?.pt filter=lfs # no\n'
-    yield "a.py", b"import a.b as c\nfrom .d import *\ntry:\n    class E(F): x = 1\nexcept G as h: pass\n"
-    yield "a.py", b"for i, *j in k: l: int = 1\nmatch m:\n    case {'n': o, **p}: (q := lambda: f'{r!s:>{t}}')\n"
-    yield "a.toml", b'select = ["IDX"]\nfail-on = "note"\n[ignore]\nRMC001 = "why"\n[per-path."*.json"]\nFMT = "x"\n'
 
 
 def measured(name: str, run: Run, tally: Tally, save: Path) -> Callable[[bytes], None]:

@@ -52,10 +52,10 @@ def _inflated(stream: IO[bytes], pickle: PickleFacts) -> bytes:
     try:
         members = zip_.read(stream).members
     except zip_.ZipInvalid as error:
-        raise PickleBytesInvalid(0, "a pickle that is not inside of something packed") from error
+        raise PickleBytesInvalid(0, "what lies in the file itself or in a zip archive") from error
     found = [m for m in members if m.name == pickle.member and m.method == _DEFLATED and m.data_offset is not None]
     if len(found) != 1:  # deeper inside, or one of several of that name
-        raise PickleBytesInvalid(0, "a pickle that lies directly in the archive, under a name of its own")
+        raise PickleBytesInvalid(0, "what lies in an archive directly, under a name of its own")
     end = None if pickle.stop is None else pickle.stop + 1
     _check(end or 0, found[0].header_offset)
     stream.seek(found[0].data_offset or 0)

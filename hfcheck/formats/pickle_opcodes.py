@@ -361,7 +361,7 @@ class Machine:
 def _proto(machine: Machine, at: int) -> int:
     protocol = machine.bytes_at(at, 1)[0]
     if protocol > HIGHEST_PROTOCOL:
-        raise machine.stopped(f"a protocol up to {HIGHEST_PROTOCOL}, not {protocol}")
+        machine.differs(f"protocol {protocol}: Python's unpicklers stop, the weights-only one of torch goes on")
     machine.protocol = protocol
     return at + 1
 

@@ -96,12 +96,25 @@ def read(stream: IO[bytes], content: Content, archive: ZipFacts | None = None, *
     `archive` is its directory, where it was read already. `named`: the name is one that loaders hand to an unpickler.
     It never raises but for an error of the disk: what cannot be read is among the facts.
     """
-    stream.seek(0)
-    if not named and not may_hold(stream.read(HEAD), content):
+    if not named and content not in MARKED and not _is_worth(stream, content):
         return None
     from hfcheck.formats import unpacking  # noqa: PLC0415 - a repository without pickles does without all of that
 
     return unpacking.follow(stream, archive, named=named)
+
+
+def _is_worth(stream: IO[bytes], content: Content) -> bool:
+    """Whether the machine, or another reader, would go on with a file without any magic number."""
+    stream.seek(0)
+    head = stream.read(HEAD)
+    if not may_hold(head, content):
+        return False
+    if head.startswith(WRAPPERS) or _is_tar(head):
+        return True
+    from hfcheck.formats.pickle_probe import JUDGED, may_be_pickle  # noqa: PLC0415 - as above
+
+    head += stream.read(JUDGED - len(head))
+    return may_be_pickle(head, whole=not stream.read(1))
 
 
 def _is_tar(head: bytes) -> bool:

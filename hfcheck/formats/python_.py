@@ -45,6 +45,11 @@ class PythonFacts:
 
 def read(stream: IO[bytes]) -> PythonFacts:
     """The top-level names of a file; raises PythonInvalid."""
+    return _facts(parsed(stream))
+
+
+def parsed(stream: IO[bytes]) -> ast.Module:
+    """The syntax tree of a file, which costs no more than the limits allow; raises PythonInvalid."""
     size = stream.seek(0, SEEK_END)
     if size > MAX_BYTES:
         raise PythonInvalid(0, f"at most {MAX_BYTES} bytes of Python, not {size}", budget="python.bytes")
@@ -55,7 +60,7 @@ def read(stream: IO[bytes]) -> PythonFacts:
         raise PythonInvalid(0, f"at most {MAX_TOKENS} words and marks, not {tokens}", budget="python.tokens")
     if (braces := text.count("{")) * len(text) > MAX_BRACES:
         raise PythonInvalid(0, f"fewer braces in {len(text)} characters than {braces}", budget="python.braces")
-    return _facts(_tree(text))
+    return _tree(text)
 
 
 def _decoded(data: bytes) -> str:

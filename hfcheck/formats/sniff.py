@@ -69,11 +69,6 @@ _MAGIC: tuple[tuple[bytes, Content], ...] = (
 _INNER_MAGIC: tuple[tuple[int, bytes, Content], ...] = ((4, b"TFL3", Content.TFLITE), (257, b"ustar", Content.TAR))
 """What stands further in can stand in a pickle."""
 
-ARCHIVES = frozenset(
-    {Content.TAR, Content.GZIP, Content.BZIP2, Content.XZ, Content.ZSTD, Content.LZ4, Content.SEVEN_ZIP, Content.RAR}
-)
-"""Wrappings that hfcheck does not look into in this version."""
-
 
 def content(head: bytes, size: int) -> Content:
     """The type of a file of `size` bytes that starts with `head`, its first `HEAD` bytes or all there are."""

@@ -1,6 +1,8 @@
 """A tensor as a weight file describes it, whatever the file's format."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,10 @@ class Tensor:
     def described(self) -> str:
         """How a message writes it: `F32 [2, 3]`."""
         return f"{self.dtype} {list(self.shape)}"
+
+
+class Header(Protocol):
+    """What a weight file says of its tensors: the header of a safetensors file, or the state dict of one of torch."""
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]: ...

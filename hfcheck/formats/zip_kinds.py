@@ -99,6 +99,8 @@ class Kind(Enum):
     LOCAL_FLAGS = (Effect.AMBIGUOUS, "torch goes by the directory, zipfile takes the coding of the name from here")
     LOCAL_METHOD = (Effect.AMBIGUOUS, "a streaming reader unpacks by another method than torch and zipfile")
     LOCAL_SIZES = (Effect.AMBIGUOUS, "a streaming reader takes other bytes for the member than torch and zipfile")
+    # The data of those members that hfcheck reads (`hfcheck.formats.zip_members`).
+    CRC = (Effect.AMBIGUOUS, "torch reads it all the same, zipfile and the scanners built on it refuse it")
     # The layout of the members.
     BEYOND_END = (Effect.TORCH_REFUSES, "the file ends before the member does")
     OVERLAP = (Effect.AMBIGUOUS, "the bytes of one member are read as another, which is also how bombs are made")

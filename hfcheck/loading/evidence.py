@@ -78,7 +78,8 @@ class Evidence:
 
     `outcome` is what `review` leaves of what `accept` says. `shapes` and `dtypes` are those of the stored tensors.
     `elsewhere` are tensors that the loader does not open and of which other findings speak: in a shard that the index
-    forgets, or in no shard. They have an empty shape where nobody knows it. `is_named` is false where the class was
+    forgets, or in no shard. They have an empty shape where nobody knows it. `shared` are stored tensors that are
+    another one's bytes under a second name, with the first. `is_named` is false where the class was
     chosen for want of a name in `architectures`.
     """
 
@@ -88,6 +89,7 @@ class Evidence:
     config: Mapping[str, Any]
     dtypes: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[str, Shape] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
     quantisation: Quantisation | None = None
     is_named: bool = True
     review: Review = as_it_is
@@ -151,6 +153,10 @@ class Evidence:
                 stored for name in names for stored in ((name,) if name in self.shapes else self._origins.get(name, ()))
             )
         )
+
+    def are_one(self, stored: str, other: str) -> bool:
+        """Whether two stored tensors are the same bytes."""
+        return self.shared.get(stored, stored) == self.shared.get(other, other)
 
     def is_whole(self, outcome: Outcome | None) -> bool:
         """Whether a load leaves nothing open but legal leftovers."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Literal
 
 from hfcheck.finding import quote
@@ -76,9 +77,11 @@ def judge(
     tensors: Mapping[str, Tensor],
     elsewhere: Mapping[str, Tensor],
     answer: Answer | None = None,
+    shared: Mapping[str, str] = MappingProxyType({}),
 ) -> Load:
     """The load of these tensors, all that the loader opens; `elsewhere` are others, of which other findings speak.
 
+    `shared` are tensors that are another one's bytes under a second name, with the first; safetensors have none.
     `answer` is that of the installed transformers to the question that the load left open without it.
     """
     choice = choose(config, index())
@@ -86,7 +89,7 @@ def judge(
         return Load(None, choice.outcome, choice.reason, gap=Gap.CODE if choice.outcome == "not-checked" else None)
     if faults := config_faults(config):
         return Load(choice.class_name, "raises", faults[0].message)
-    checkpoint = _Checkpoint(config, choice, tensors, elsewhere, recognise(config, tensors))
+    checkpoint = _Checkpoint(config, choice, tensors, elsewhere, recognise(config, tensors), shared)
     return _by_answer(checkpoint, answer) if answer is not None else _by_atlas(checkpoint)
 
 
@@ -99,6 +102,7 @@ class _Checkpoint:
     tensors: Mapping[str, Tensor]
     elsewhere: Mapping[str, Tensor]
     quantisation: Quantisation | None
+    shared: Mapping[str, str]
 
 
 def _by_atlas(checkpoint: _Checkpoint) -> Load:
@@ -237,6 +241,7 @@ def _compared(checkpoint: _Checkpoint, spec: Spec, what_if: Alternatives | None)
         config=checkpoint.config,
         dtypes={name: tensor.dtype for name, tensor in tensors.items()},
         elsewhere={name: tensor.shape for name, tensor in checkpoint.elsewhere.items()},
+        shared=checkpoint.shared,
         quantisation=quantisation,
         is_named=choice.how not in ("default", "fitted"),
         review=review,

@@ -104,6 +104,8 @@ def shadowed(evidence: Evidence, remaining: Remaining) -> Sequence[Cause]:
     target = next((name for name, stored in found.items() if names[0] in stored), None)
     winner = next(iter(evidence.outcome.sources.get(target or "", ())), None)
     instead = f" of {quote(winner)}" if winner is not None else ""
+    if winner is not None and all(evidence.are_one(name, winner) for name in names):
+        return ()
     return (
         Cause(
             Kind.SHADOWED,

@@ -15,7 +15,10 @@ def stored_twice(evidence: Evidence) -> Sequence[Cause]:
     twice = [
         (target, source)
         for target, source in evidence.tied.items()
-        if target in sources and source in sources and set(sources[target]).isdisjoint(sources[source])
+        if target in sources
+        and source in sources
+        and set(sources[target]).isdisjoint(sources[source])
+        and not evidence.are_one(sources[target][0], sources[source][0])
     ]
     if not twice:
         return ()

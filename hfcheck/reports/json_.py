@@ -6,6 +6,8 @@ from typing import Any
 from hfcheck.finding import MESSAGE, Severity, printable, shorten, visible
 from hfcheck.loading.judge import Load
 from hfcheck.locate import Located
+from hfcheck.opinion.answer import Judged, Silent
+from hfcheck.opinion.gather import Heard
 from hfcheck.report import Report, RepositoryReport, Skipped
 from hfcheck.reports import sink
 
@@ -55,6 +57,7 @@ def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, An
         "ignored": [
             {**_finding(ignored.located), "reason": sink.name(ignored.reason)} for ignored in repository.ignored
         ],
+        "second_opinion": None if repository.heard is None else [_heard(heard) for heard in repository.heard],
     }
 
 
@@ -73,6 +76,15 @@ def _load(load: Load, declared: str | None) -> dict[str, Any]:
 def _skipped(skipped: Skipped) -> dict[str, str]:
     reason = f"{skipped.reason.value}: {sink.name(skipped.detail)}" if skipped.detail else skipped.reason.value
     return {"path": visible(skipped.path), "reason": reason}
+
+
+def _heard(heard: Heard) -> dict[str, Any]:
+    place = {"path": visible(heard.path), "member": _optional(heard.member), "offset": heard.offset}
+    match heard.opinion:
+        case Judged(engine, word, reasons):
+            return {**place, "engine": engine, "opinion": word, "reason": sink.name(reasons, MESSAGE)}
+        case Silent(reason):
+            return {**place, "engine": None, "opinion": None, "reason": printable(shorten(reason, MESSAGE))}
 
 
 def _finding(located: Located) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from textwrap import wrap
 from hfcheck.finding import Severity, printable, quote, shorten, visible
 from hfcheck.loading.judge import UNCLAIMED
 from hfcheck.locate import Located
+from hfcheck.opinion.notes import WITHOUT_VOTE
 from hfcheck.report import Ignored, Reason, Report, RepositoryReport, Skipped, Verdict
 from hfcheck.reports import sink
 
@@ -44,8 +45,8 @@ COVERAGE = {
     Reason.UNREADABLE: ("unreadable", "unreadable"),
     Reason.LINK: ("link not followed", "links not followed"),
     Reason.SPECIAL: ("not a regular file", "not regular files"),
-    Reason.PICKLE: ("pickle not interpreted", "pickles not interpreted"),
-    Reason.ARCHIVE: ("archive not opened", "archives not opened"),
+    Reason.PICKLE: ("pickle not followed to its end", "pickles not followed to their end"),
+    Reason.ARCHIVE: ("archive not opened in full", "archives not opened in full"),
     Reason.WEIGHTS: ("weight file of a form not read", "weight files of a form not read"),
     Reason.INVALID: ("not what it promises", "not what they promise"),
     Reason.UNKNOWN: ("not a known type", "not a known type"),
@@ -157,7 +158,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _not_checked(repository: RepositoryReport) -> Iterator[str]:
-    named = {located.finding.at.path for located in repository.findings}
+    findings = (located.finding for located in repository.findings)
+    named = {finding.at.path for finding in findings if finding.id not in WITHOUT_VOTE}
     files = [skipped for skipped in repository.incomplete if skipped.path not in named]
     for skipped in files[:LISTED]:
         yield f"not checked: {_path(repository, skipped.path)} ({_reason(skipped)})"

@@ -1,10 +1,13 @@
 """A pass says that all was looked at: what holds weights or a pickle and was not read never passes in silence."""
 
+import bz2
 import gzip
 import io
+import lzma
 import pickle
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,9 @@ LENGTH = b"X\x04\0\0\0\0\0\0{0" + CALL + bytes(2000)
 ARRAY = b"\x93NUMPY\x01\0\x40\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(74) + b"\n" + PICKLES[3]
 
 
+DATA = {"a": [1, 2.5, None, True, b"bytes"], "b": ("text", {"c"})}
+
+
 def zipped(**members: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -65,6 +71,11 @@ def tarred(data: bytes) -> bytes:
     return stream.getvalue()
 
 
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".joblib": zlib.compress, ".ckpt": tarred,
+    ".zip": lambda data: zipped(a=data),
+}  # fmt: skip
+
 NAMES = (
     "pytorch_model.bin", "model.bin", "weights.data", "weights", "x.txt", "x.json", "tokenizer.model", "x.npy", "x.py",
     "tf_model.h5", "x.gguf", "PYTORCH_MODEL.BIN", "pytorch_model.bin ", ".hidden/x", "node_modules/x", "config.json/x",
@@ -79,6 +90,17 @@ HOSTILE = [
     ("x.zip", zipped(**{"y.zip": zipped(**{"a/data.pkl": PICKLES[2]})})),
     *((name, tarred(PICKLES[2])) for name in ("x.nemo", "model.bin", "weights")),
     *((name, gzip.compress(PICKLES[2], mtime=0)) for name in ("x.pkl.gz", "x.joblib", "weights")),
+    # Archives that cannot be opened, or not to their last part, whatever is in them.
+    *((name, b"Rar!\x1a\x07\x01\x00" + bytes(100)) for name in ("x.rar", "model.bin", "weights")),
+    *((name, b"7z\xbc\xaf\x27\x1c\x00\x04" + b"\xff" * 100) for name in ("x.7z", "model.bin", "weights")),
+    *((name, gzip.compress(pickle.dumps(list(range(999))))[:-100]) for name in ("x.pkl.gz", "weights")),
+    *((name, b"\x28\xb5\x2f\xfd" + b"\xff" * 100) for name in ("x.zst", "weights")),
+    ("x.npz", zipped(**{"a.npy": ARRAY})[:-100]),
+    ("x.gz", gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"text")))))),
+    ("m.keras", zipped(**{"config.json": b"{}", "model.weights.h5": b"\x89HDF\r\n\x1a\n"})),
+    # Pickles that do not end, and import nothing.
+    ("x.pkl", b"\x80\x04\x95\x0a\0\0\0\0\0\0\0]\x94"),
+    ("weights", b"\x80\x02]q\x00(K\x01K\x02e"),
     ("tf_model.h5", b"\x89HDF\r\n\x1a\n" + bytes(100)),
     ("pytorch_model.bin", bytes(range(1, 200))),
     ("model.bin", lfs.MAGIC + b"\n" + PICKLES[0]),
@@ -108,6 +130,14 @@ BENIGN = [
     ("model.bin", b" " + lfs.MAGIC + b"\n" + PICKLES[0]),
     ("model.bin", lfs.MAGIC + b"\n" + b"#" * lfs.MAX_BYTES + zipped(**{"a/data.pkl": PICKLES[2]})),
     ("model.tflite", b"\x1c\0\0\0TFL3" + bytes(100)),
+    # Pickles that were followed to their end and only make data, and archives with nothing else in them.
+    *((name, pickle.dumps(DATA, protocol)) for name in ("vocab.pkl", "weights", "x.bin") for protocol in range(5)),
+    *((f"vocab{suffix}", pack(pickle.dumps(DATA))) for suffix, pack in PACKERS.items()),
+    ("notes.docx", zipped(**{"word/document.xml": b"<?xml version='1.0'?><a/>", "word/media/a.png": b"\x89PNG\r\n"})),
+    ("x.npz", zipped(**{"a.npy": ARRAY.replace(b"|O", b"f4")[:74]})),
+    ("texts.tar", tarred(b"some text\n")),
+    ("texts.json.gz", gzip.compress(b'{"a": 1}')),
+    ("optimizer.pt", zipped(**{"m/data.pkl": b"\x80\x02}X\x05\0\0\0state}s.", "m/version": b"3\n"})),
 ]
 
 
@@ -118,7 +148,7 @@ def test_what_runs_nothing_passes(name: str, data: bytes, tmp_path: Path, checke
 
 
 def test_a_file_that_its_reader_refuses_and_no_finding_explains(tmp_path: Path, checked: Checked) -> None:
-    testing.write(Example("", {**WHOLE, "weights.data": LENGTH}), tmp_path)
+    testing.write(Example("", {**WHOLE, "weights.data": b"\x04\0\0\0\0\0\0\0{abc" + bytes(100)}), tmp_path)
     report = checked(tmp_path)
     assert {(skipped.path, skipped.reason) for skipped in report.skipped} == {("weights.data", Reason.INVALID)}
 

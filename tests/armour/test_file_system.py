@@ -14,7 +14,7 @@ from hfcheck import formats, repository
 from hfcheck.finding import Severity
 from hfcheck.formats import json_
 from hfcheck.report import Reason, RepositoryReport, Verdict
-from hfcheck.repository import Changed, Form, Unreadable, scan
+from hfcheck.repository import Changed, Form, Unreadable, look_up, scan
 
 Checked = Callable[[Path], RepositoryReport]
 
@@ -236,3 +236,16 @@ def test_what_takes_the_place_of_a_file(tmp_path: Path, kind: str) -> None:
         path.symlink_to("/etc/hostname")
     with pytest.raises(Unreadable), repository.open(repository.entries[0]):
         pytest.fail("opened")
+
+
+def test_looking_up_is_a_scan_of_some_names(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.bin").write_bytes(b"a")
+    (tmp_path / "link.bin").symlink_to("a.bin")
+    (tmp_path / "away.bin").symlink_to("/etc/hostname")
+    os.mkfifo(tmp_path / "pipe.bin")
+    names = ["a.bin", "link.bin", "away.bin", "pipe.bin", "gone.bin", "sub", "a.bin/b", "a.bin", "x" * 300]
+    found = look_up(str(tmp_path), names)
+    assert found.entries[:-1] == scan(str(tmp_path)).entries
+    assert found.entries[-1].form is Form.UNKNOWN, "a name that no file can have"
+    assert [entry.stamp for entry in found.entries[:-1]] == [entry.stamp for entry in scan(str(tmp_path)).entries]

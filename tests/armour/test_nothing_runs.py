@@ -27,7 +27,7 @@ FORBIDDEN_CALLS = {
 FORBIDDEN_MODULES = {
     "pickle", "marshal", "shelve", "subprocess", "socket", "urllib", "http", "torch", "numpy", "ctypes", "runpy",
     "multiprocessing", "code", "codeop", "imp", "yaml", "transformers", "huggingface_hub", "requests", "webbrowser",
-    "pty",
+    "pty", "fickling",
 }  # fmt: skip
 EXEMPT = {
     # `--deep`, which nobody gets who does not ask for it: our own program, in a process with limits, and of the
@@ -35,6 +35,10 @@ EXEMPT = {
     "loading/deep.py": {"subprocess", "Popen"},
     # That program. Nothing of hfcheck imports it.
     "rehearsal/spec_worker.py": {"torch", "transformers"},
+    # `--second-opinion`, which is asked for in the same way: our own program in a process with limits, and of the
+    # repository only the bytes of one pickle on stdin (tests/opinion/test_ask.py).
+    "opinion/ask.py": {"subprocess", "Popen"},
+    "rehearsal/fickling_worker.py": {"fickling"},
 }
 """Modules that do what no other may, and what."""
 
@@ -129,6 +133,7 @@ def test_all_examples_are_only_read(tmp_path: Path, checked: Callable[[Path], Re
     (tmp_path / "warm").mkdir()
     (tmp_path / "warm" / "README.md").write_text("# A text\n")
     (tmp_path / "warm" / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "warm" / "a.pkl").write_bytes(b"N.")
     for format_ in reports.FORMATS:  # what is imported on demand is imported once, before anybody listens
         reports.FORMATS[format_](Report((checked(tmp_path / "warm"),), rules))
     for number, example in enumerate(examples):
@@ -143,20 +148,22 @@ def test_all_examples_are_only_read(tmp_path: Path, checked: Callable[[Path], Re
         assert not report.crashed, example.title
 
 
-MARKER = "hfcheck-marker-" + "executed"
+WORDS = "hfcheck-marker", "executed"
+MARKER = " ".join(WORDS)
+"""What `print` makes of the two. A report that quotes the call has them apart."""
 
 
 class Marker:
     """Unpickling this prints the marker, and does nothing else."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return print, (MARKER,)
+        return print, WORDS
 
 
 @pytest.mark.parametrize("entry", [("-m", "hfcheck"), ("-c", "from hfcheck.__main__ import main; main()")])
 def test_no_marker_is_printed(tmp_path: Path, entry: tuple[str, str]) -> None:
     """Every file of the repository would print a marker if it were run, imported, unpickled or rendered."""
-    code = "print('hfcheck-marker-' + 'executed')\n"
+    code = f"print{WORDS}\n"
     ours, theirs = ("click", "json", "conftest", "hfcheck_rules"), ("sitecustomize", "modeling_x", "handler", "setup")
     for name in (*ours, *theirs):
         (tmp_path / f"{name}.py").write_text(code)
@@ -166,7 +173,7 @@ def test_no_marker_is_printed(tmp_path: Path, entry: tuple[str, str]) -> None:
     (tmp_path / "config.json").write_text(
         '{"model_type": "x", "auto_map": {"AutoModel": "modeling_x.X"}, "trust_remote_code": true}'
     )
-    (tmp_path / "chat_template.jinja").write_text("{{ 'hfcheck-marker-' ~ 'executed' }}")
+    (tmp_path / "chat_template.jinja").write_text("{{ 'hfcheck-marker' ~ ' executed' }}")
     for name in ("pytorch_model.bin", "model.safetensors", "weights.pkl", "tokenizer.json", "x.npy", "a.joblib"):
         (tmp_path / name).write_bytes(pickle.dumps(Marker()))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}

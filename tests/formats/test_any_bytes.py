@@ -1,5 +1,6 @@
 """Whatever the bytes, a reader gives facts or its one error."""
 
+import contextlib
 import importlib.util
 import pkgutil
 import subprocess
@@ -16,13 +17,59 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfcheck import formats
-from hfcheck.formats import gguf, gitattributes, index, json_, lfs, onnx, python_, safetensors, zip_
+from hfcheck.formats import (
+    gguf,
+    gitattributes,
+    index,
+    json_,
+    lfs,
+    npy,
+    onnx,
+    pickle,
+    pickle_bytes,
+    pickled,
+    python_,
+    safetensors,
+    sniff,
+    tar_,
+    torchscript,
+    zip_,
+)
+from hfcheck.formats.pickle_facts import Consumer
+from hfcheck.formats.pickle_source import Source
 
 FUZZ = Path(__file__).parents[2] / "tools" / "fuzz.py"
 
 
 def _read_index(stream: IO[bytes]) -> index.IndexFacts:
     return index.read(json_.read(stream))
+
+
+def _read_pickle(stream: IO[bytes]) -> int:
+    return len(pickle.read(Source(stream), Consumer.PICKLE))
+
+
+def _find_pickles(stream: IO[bytes]) -> pickled.PickledFacts | None:
+    data = stream.read()
+    kind, archive = sniff.content(data[: sniff.HEAD], len(data)), None
+    if kind is sniff.Content.ZIP:
+        with contextlib.suppress(zip_.ZipInvalid):
+            archive = zip_.read(stream)
+    pickled.read(stream, kind, archive, named=False)
+    return pickled.read(stream, kind, archive, named=True)
+
+
+def _read_pickled(stream: IO[bytes]) -> int:
+    """What it finds may lie too deep for `repr`."""
+    found = _find_pickles(stream)
+    assert found is None or all(part.why.isprintable() for part in found.unread)
+    assert found is None or all(oddity.detail.isprintable() for oddity in found.oddities)
+    return len(found.pickles) if found is not None else 0
+
+
+def _read_pickle_bytes(stream: IO[bytes]) -> int:
+    found = _find_pickles(stream)
+    return sum(len(pickle_bytes.read(stream, one)) for one in found.pickles) if found is not None else 0
 
 
 READERS: dict[str, tuple[Callable[[IO[bytes]], object], tuple[type[formats.Invalid], ...]]] = {
@@ -35,6 +82,12 @@ READERS: dict[str, tuple[Callable[[IO[bytes]], object], tuple[type[formats.Inval
     "zip_": (zip_.read, (zip_.ZipInvalid,)),
     "gguf": (gguf.read, (gguf.GgufInvalid,)),
     "onnx": (onnx.read, (onnx.OnnxInvalid,)),
+    "pickle": (_read_pickle, ()),
+    "pickle_bytes": (_read_pickle_bytes, (pickle_bytes.PickleBytesInvalid,)),
+    "pickled": (_read_pickled, ()),
+    "tar_": (tar_.read, (tar_.TarInvalid,)),
+    "npy": (npy.read, (npy.NpyInvalid,)),
+    "torchscript": (torchscript.read, (python_.PythonInvalid,)),
 }
 
 

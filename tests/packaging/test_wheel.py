@@ -91,7 +91,7 @@ def test_metadata(built: Built) -> None:
     requirements = metadata.get_all("Requires-Dist", [])
     core = {re.split(r"[^\w-]", line)[0] for line in requirements if "extra ==" not in line}
     assert core == CORE
-    assert set(metadata.get_all("Provides-Extra", [])) == {"dev", "fleet", "hub", "test", "torch"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"archives", "dev", "fleet", "hub", "test", "torch"}
     assert metadata["License-Expression"] == "Apache-2.0"
     assert "[console_scripts]\nhfcheck = hfcheck.__main__:main\n" in entry_points
     assert "[hfcheck.rules]\nbuiltin = hfcheck_rules\n" in entry_points

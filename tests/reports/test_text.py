@@ -155,11 +155,11 @@ def test_what_was_not_checked_is_named() -> None:
         Skipped("big.json", Reason.LIMIT, "json.bytes"),
     )
     lines = rendered(repository("a", found("3.bin"), skipped=skipped))
-    assert "  17 files: 9 checked, 1 over a limit, 7 pickles not interpreted" in lines
+    assert "  17 files: 9 checked, 1 over a limit, 7 pickles not followed to their end" in lines
     named = [line.strip() for line in lines if line.startswith("  not checked: ")]
     assert named[3:] == [
-        "not checked: ./a/4.bin (pickle, not interpreted by this version)",
-        "not checked: ./a/5.bin (pickle, not interpreted by this version)",
+        "not checked: ./a/4.bin (pickle, not followed to its end)",
+        "not checked: ./a/5.bin (pickle, not followed to its end)",
         "not checked: 2 more files",
     ]
     assert not any("3.bin" in line for line in named), "its finding says so"

@@ -1,0 +1,1 @@
+"""Holds the pickle machine against the unpicklers of Python itself, on streams that nobody wrote."""

@@ -1,0 +1,1 @@
+"""What `tools/fuzz.py` needs: the targets, the changes and the seeds."""
