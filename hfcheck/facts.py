@@ -1,7 +1,7 @@
 """What the rules need to know of a repository, read once, when it is first asked for."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from posixpath import basename, dirname, join, splitext
@@ -28,7 +28,7 @@ from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
 from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
 from hfcheck.shelf import Reading, Shelf
-from hfcheck.torch_load import loaded, raises, raises_for_dtype, raises_in_copy, unknown
+from hfcheck.torch_load import loaded, stopped, with_others
 from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
 
@@ -185,12 +185,11 @@ class Facts:
             return Load(None, "raises", "there is no file that transformers opens for weights")
         if basename(self.opened) in layout.ADAPTER_WEIGHTS:
             return not_checked("these are the weights of an adapter, and those of its base lie elsewhere")
-        stopped = self._stopped_at_index(self.opened) if layout.index_name(self.opened) is not None else None
-        if stopped is not None:
-            return stopped
+        if layout.index_name(self.opened) is not None and (stop := self._stopped_at_index(self.opened)):
+            return stop
         for path in self.loaded or (self.opened,):
-            if stopped := self._stopped_at(path):
-                return stopped
+            if stop := self._stopped_at(path):
+                return stop
         tensors = {name: t for header in self.loaded_headers.values() for name, t in header.tensors.items()}
         others = self._headers(self.unlisted_shards)
         elsewhere = {name: t for header in others.values() for name, t in header.tensors.items()}
@@ -198,33 +197,26 @@ class Facts:
         nowhere = Tensor("", (), 0, 0)
         stored = tensors.keys() | elsewhere.keys()
         elsewhere |= {name: nowhere for names in mapped for name in names if name not in stored}
-        return self._with_others(judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors))
-
-    def _with_others(self, load: Load) -> Load:
-        """The load with what the files hold beside tensors: `torch.save` takes anything."""
         states = [state for path in self.loaded if (state := self.state_dict(path)) is not None]
-        if load.spec is None or not states:
-            return load
-        if reason := next(filter(None, (raises_in_copy(state, load.spec.state) for state in states)), ""):
-            return Load(load.architecture, "raises", reason, load.engine)
-        others = dict.fromkeys(name for state in states for name in state.others)
-        return replace(load, unexpected=(*load.unexpected, *others)) if others else load
+        return with_others(judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors), states)
 
     def _stopped_at(self, path: str) -> Load | None:
         """The load that ends at a weight file, or is not known because of it; None for one that is read."""
-        pickled = self.pickled_at(path)
-        if pickled is None or path.endswith(".safetensors"):
+        reading = self.reading(path)
+        if reading is None or reading.pickled is None or path.endswith(".safetensors"):
             is_read = path in self.loaded_headers and path.endswith(".safetensors")
             return None if is_read else self._unread(path)
-        reading = self.reading(path)
-        archive = reading.facts if reading is not None else None
-        if reason := unknown(pickled, archive):
-            return not_checked(f"{quote(basename(path))}: {reason}")
-        reason = raises(pickled, archive)
-        state = self.state_dict(path)
-        if not reason and state is not None and path == self.loaded[0]:
-            reason = raises_for_dtype(state, self.config or {})
-        return Load(None, "raises", f"{quote(basename(path))} cannot be loaded: {reason}") if reason else None
+        asks = path in self.loaded[:1] and not self._index_gives_dtype
+        return stopped(basename(path), reading.pickled, reading.facts, self.config if asks else None)
+
+    @property
+    def _index_gives_dtype(self) -> bool:
+        """Whether transformers takes the precision from the index, where the config does not give it."""
+        document = self.json(self.index.path) if self.index is not None else None
+        if document is None or type(document.value) is not dict:
+            return False
+        metadata = document.value.get("metadata")
+        return type(metadata) is dict and "dtype" in metadata
 
     def _stopped_at_index(self, path: str) -> Load | None:
         """The load of an index that cannot be followed, by any loader or by us; None for one that can."""

@@ -1,5 +1,6 @@
-"""Pickles from the names of their opcodes: examples of rules are written so, and what no pickler would write."""
+"""Opcodes by their names in `pickletools`: examples of rules are written so, and messages name them."""
 
+import struct
 from collections.abc import Iterable
 
 _BARE = {
@@ -36,6 +37,17 @@ _BYTES = {
 }  # fmt: skip
 """The same, with an argument in hexadecimal digits."""
 
+_NAMES = {
+    "G": "BINFLOAT",
+    **{code: name for name, code in (_BARE | _LINES).items()},
+    **{code: name for name, (code, _) in (_NUMBERS | _TEXTS | _BYTES).items()},
+}
+
+
+def opcode_name(code: int) -> str:
+    """The name of an opcode, or its number."""
+    return _NAMES.get(chr(code), f"{code:#04x}")
+
 
 def assembled(lines: Iterable[str | bytes]) -> bytes:
     """The bytes of a stream; each line is the name of an opcode and its argument, or bytes that stand as they are."""
@@ -46,6 +58,8 @@ def _opcode(line: str) -> bytes:
     name, _, argument = line.partition(" ")
     if name in _BARE:
         return _BARE[name].encode("latin-1")
+    if name == "BINFLOAT":
+        return b"G" + struct.pack(">d", float(argument))
     if name in _LINES:
         words = argument.split(" ") if name in {"GLOBAL", "INST"} else [argument]
         return _LINES[name].encode() + "".join(f"{word}\n" for word in words).encode()

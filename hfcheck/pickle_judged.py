@@ -191,7 +191,7 @@ def _imports(pickle: PickleFacts) -> tuple[Imported, ...]:
         elif imported.tier is Tier.LIBRARY and not imported.judgement.calls:
             called = key in handed or not all(_makes_empty(made.call) for made in own)
             imported = replace(imported, overstepped=called)
-        elif use.imported == _GETATTR and _takes_members_of_enums(own):
+        elif use.imported == _GETATTR and key not in handed and _takes_members_of_enums(own):
             imported = replace(imported, judgement=Judgement(Tier.LIBRARY))
         found.append(imported)
     return tuple(found)

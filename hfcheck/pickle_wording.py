@@ -80,13 +80,6 @@ def dotted_part(name: str) -> str:
     return shorten(name, NAME) if _PLAIN.fullmatch(name) else _quoted(name, NAME)
 
 
-def opcode_name(code: int) -> str:
-    """The name of an opcode in `pickletools`, or its number."""
-    from pickletools import opcodes  # noqa: PLC0415 - only a finding needs it, and most files have none
-
-    return next((opcode.name for opcode in opcodes if opcode.code == chr(code)), f"{code:#04x}")
-
-
 def listed(names: Iterable[str], shown: int = 4) -> str:
     """`a, b, c and 5 more`, of names that are printable already."""
     found = list(names)

@@ -4,7 +4,8 @@ transformers 5.23 reads it with `torch.load(weights_only=True)`, an archive with
 with what it gets: `modeling_utils.py:load_state_dict` and `_load_pretrained_model`.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hfcheck.finding import quote
@@ -15,6 +16,7 @@ from hfcheck.formats.torch_state import FaultKind, Root, StateDict
 from hfcheck.formats.torch_tensor import TensorKind
 from hfcheck.formats.zip_ import ZipFacts
 from hfcheck.formats.zip_kinds import Difference, Effect, Kind
+from hfcheck.loading.judge import Load, not_checked
 from hfcheck.weights_only import refusal
 
 PARTS = 5
@@ -45,7 +47,30 @@ def _is_data(member: str) -> bool:
     return "!/" not in member and member.lower().split("/")[1:] == ["data.pkl"]
 
 
-def raises(pickled: PickledFacts, archive: object) -> str:
+def stopped(name: str, pickled: PickledFacts, archive: object, config: Mapping[str, Any] | None) -> Load | None:
+    """The load that ends at this file, or is not known because of it; None where there is a state dict to compare.
+
+    `config` is that of the model where transformers looks for the precision of the weights in this file.
+    """
+    if reason := _unknown(pickled, archive):
+        return not_checked(f"{quote(name)}: {reason}")
+    reason = _raises(pickled, archive)
+    if not reason and config is not None and pickled.state is not None:
+        reason = _raises_for_dtype(pickled.state, config)
+    return Load(None, "raises", f"{quote(name)} cannot be loaded: {reason}") if reason else None
+
+
+def with_others(load: Load, states: Sequence[StateDict]) -> Load:
+    """The load with what the files hold beside tensors: `torch.save` takes anything."""
+    if load.spec is None or not states:
+        return load
+    if reason := next(filter(None, (_raises_in_copy(state, load.spec.state) for state in states)), ""):
+        return Load(load.architecture, "raises", reason, load.engine)
+    others = dict.fromkeys(name for state in states for name in state.others)
+    return replace(load, unexpected=(*load.unexpected, *others)) if others else load
+
+
+def _raises(pickled: PickledFacts, archive: object) -> str:
     """Why `torch.load` raises, or what transformers does with its result: a phrase; empty where neither does."""
     if pickled.consumer is Consumer.TORCHSCRIPT:
         return "it is a program of TorchScript, which torch.load(weights_only=True) does not read"
@@ -62,7 +87,7 @@ def raises(pickled: PickledFacts, archive: object) -> str:
     return _of_state(pickled.state, pickled.consumer) if pickled.state is not None else "there is no state dict in it"
 
 
-def unknown(pickled: PickledFacts, archive: object) -> str:
+def _unknown(pickled: PickledFacts, archive: object) -> str:
     """Why nobody can say what is in the file: a phrase; empty where we can."""
     if any(pickle.error is not None and pickle.error.budget is not None for pickle in pickled.pickles):
         return "it takes more room or time than hfcheck gives it"
@@ -107,7 +132,7 @@ def _named(tensor: str | None, storage: str | None) -> str:
     return f"storage {quote(storage or '')}" if tensor is None and storage else f"tensor {quote(tensor or '')}"
 
 
-def raises_for_dtype(state: StateDict, config: dict[str, Any]) -> str:
+def _raises_for_dtype(state: StateDict, config: Mapping[str, Any]) -> str:
     """Why transformers cannot tell the precision of the weights, where the config does not.
 
     It asks each entry up to the first of floating point: `modeling_utils.py:get_state_dict_dtype`.
@@ -118,7 +143,7 @@ def raises_for_dtype(state: StateDict, config: dict[str, Any]) -> str:
     return f"transformers takes the precision from the first entry, and {quote(name)} is {what}"
 
 
-def raises_in_copy(state: StateDict, expected: Container[str]) -> str:
+def _raises_in_copy(state: StateDict, expected: Container[str]) -> str:
     """The first entry under the name of a parameter that cannot be copied into it."""
     for name, what in state.others.items():
         if name in expected:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from hfcheck.formats.pickle_facts import Consumer, GlobalUse, MethodUse, PickleFacts
 from hfcheck.formats.pickle_values import Call, Global, Opaque, Value
+from hfcheck.pickle_assembler import opcode_name
 from hfcheck.pickle_tiers import allowed_weights_only
-from hfcheck.pickle_wording import dotted, listed, opcode_name, rendered
+from hfcheck.pickle_wording import dotted, listed, rendered
 
 TORCH = frozenset({Consumer.TORCH_ZIP, Consumer.TORCH_LEGACY, Consumer.TORCH_TAR})
 """What `torch.load` reads with the unpickler that it is told to take. TorchScript has one of its own, in C++."""

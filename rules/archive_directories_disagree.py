@@ -21,7 +21,7 @@ Load the weights in a place where nothing can be harmed and save them again, as 
 archive that no tool of yours made like this should not be trusted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hfcheck.example import Append, Archive, Replace
 from hfcheck.facts import Facts
@@ -74,6 +74,11 @@ class ArchiveDirectoriesDisagree(Rule):
             at=(At("weights.pt", member="archive/data.pkl"),),
         ),
         Example(
+            "two pickles, in an archive inside of another",
+            {"model.zip": Archive({"weights.ckpt": Archive({**TORCH.members, "archive/DATA.PKL": PICKLE})})},
+            at=(At("model.zip", member="weights.ckpt!/archive/DATA.PKL"),),
+        ),
+        Example(
             "the directory is damaged",
             {"weights.pth": Replace(TORCH, b"PK\x01\x02", b"PK\x01\x00")},
             at=(At("weights.pth"),),
@@ -91,7 +96,10 @@ class ArchiveDirectoriesDisagree(Rule):
         ),
         Example(
             "a file of that name among others, in an archive that torch does not open",
-            {"texts.zip": Archive({"readme.md": b"a", "data.pkl": PICKLE})},
+            {
+                "texts.zip": Archive({"readme.md": b"a", "data.pkl": PICKLE}),
+                "more.zip": Archive({"texts/readme.md": b"a", "texts/data.pkl": PICKLE}),
+            },
             near_miss=True,
         ),
         Example(
@@ -111,20 +119,33 @@ class ArchiveDirectoriesDisagree(Rule):
             if error.fault is Fault.DIRECTORY and broken_promise(reading.path, reading.content) is None:
                 at = At(reading.path, offset=error.offset)
                 yield self.finding(at, f"the file is {error.fault.value}: expected {error.expected}")
-        pickled = {path: contents.differences for path, contents in facts.pickled()}
-        for path, archive in facts.all_of(ZipFacts):
-            torch = _as_torch_reads_it(path, archive)
-            found: dict[Kind, list[Difference]] = {}
-            for difference in (*archive.differences, *(torch.differences if torch else ())):
-                found.setdefault(difference.kind, []).append(difference)
-            for difference in pickled.get(path, ()):
-                found.setdefault(difference.kind, []).append(difference)
-            for kind, differences in found.items():
-                severity = _severity(kind) if torch else _severity_elsewhere(kind)
-                if severity is not None:
-                    at = At(path, member=differences[0].member, offset=differences[0].offset)
-                    more = f" (one of {len(differences)} such places)" if len(differences) > 1 else ""
-                    yield self.finding(at, f"{differences[0].detail}{more}: {kind.reason}", severity=severity)
+        archives = dict(facts.all_of(ZipFacts))
+        pickled = dict(facts.pickled())
+        for path in dict.fromkeys((*archives, *pickled)):
+            archive, contents = archives.get(path), pickled.get(path)
+            torch = _as_torch_reads_it(path, archive) if archive is not None else None
+            differences = [
+                *(archive.differences if archive is not None else ()),
+                *(torch.differences if torch is not None else ()),
+                *(contents.differences if contents is not None else ()),
+            ]
+            severity = _severity if torch is not None else _severity_elsewhere
+            yield from self._findings(path, differences, severity)
+            yield from self._findings(path, contents.inner if contents is not None else (), _severity)
+
+    def _findings(
+        self, path: str, differences: Iterable[Difference], severity_of: Callable[[Kind], Severity | None]
+    ) -> Iterator[Finding]:
+        """One for each kind."""
+        found: dict[Kind, list[Difference]] = {}
+        for difference in differences:
+            found.setdefault(difference.kind, []).append(difference)
+        for kind, same in found.items():
+            severity = severity_of(kind)
+            if severity is not None:
+                at = At(path, member=same[0].member, offset=same[0].offset)
+                more = f" (one of {len(same)} such places)" if len(same) > 1 else ""
+                yield self.finding(at, f"{same[0].detail}{more}: {kind.reason}", severity=severity)
 
 
 def _as_torch_reads_it(path: str, archive: ZipFacts) -> torch_zip.TorchZipFacts | None:
@@ -133,8 +154,8 @@ def _as_torch_reads_it(path: str, archive: ZipFacts) -> torch_zip.TorchZipFacts 
     if torch is None or is_for_torch_load(path):
         return torch
     # A data.pkl somewhere in an archive of files is a file; in the root folder of the first member it is torch's.
-    files = (Kind.NO_PICKLE, Kind.NO_ROOT)
-    return None if any(difference.kind in files for difference in torch.differences) else torch
+    is_elsewhere = any(difference.kind is Kind.NO_PICKLE for difference in torch.differences)
+    return torch if torch.is_like_torch and not is_elsewhere else None
 
 
 def _severity(kind: Kind) -> Severity | None:

@@ -35,6 +35,11 @@ class ForeignByteOrder(Rule):
     hint = "Compare the values with those of its author, and save the weights again, best as safetensors."
     bad = (
         Example(
+            "big-endian",
+            {"pytorch_model.bin": Archive({**WITHOUT, "archive/byteorder": b"big"})},
+            at=(At("pytorch_model.bin", member="archive/byteorder"),),
+        ),
+        Example(
             "big-endian, before torch 1.6",
             {"pytorch_model.bin": torch_legacy(pickle("EMPTY_DICT"), little_endian=False)},
             at=(At("pytorch_model.bin"),),

@@ -1,8 +1,9 @@
 """A pickle has a frame that unpicklers end in different places.
 
 ## What it finds
-An opcode whose argument goes on behind the end of its frame, and a frame inside another one. One finding for each
-pickle; all ways to read it were followed, and what any of them imports is judged.
+An opcode whose argument goes on behind the end of its frame, a frame inside another one or longer than its pickle, an
+array of joblib inside a frame. One finding for each pickle; all ways to read it were followed, and what any of them
+imports is judged.
 
 ## Why it matters
 The C unpickler takes the argument from the first byte behind the frame and skips what is between, the one in Python

@@ -22,9 +22,10 @@ from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.formats.pickle_facts import MethodUse
 from hfcheck.formats.pickle_values import Call, Global
+from hfcheck.pickle_assembler import opcode_name
 from hfcheck.pickle_judged import Judged, is_loaded, judged
 from hfcheck.pickle_tiers import Tier
-from hfcheck.pickle_wording import opcode_name, rendered
+from hfcheck.pickle_wording import rendered
 from hfcheck.rule import Rule
 from hfcheck.weights_only import TORCH
 

@@ -81,7 +81,7 @@ class WeightsOnlyRefuses(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         for path, file in facts.pickled():
             loaded = is_loaded(facts, path)
-            pickles = [found for found in judged_in(path, file) if found.pickle.consumer in TORCH]
+            pickles = [found for found in judged_in(path, file) if _is_read(found)]
             if loaded and file.consumer is Consumer.TORCHSCRIPT:
                 message = "from_pretrained refuses this file: it is a program of TorchScript and no file of torch.save"
                 yield self.finding(At(path), message)
@@ -95,6 +95,12 @@ class WeightsOnlyRefuses(Rule):
                     severity = Severity.ERROR if loaded else Severity.NOTE
                     yield self.finding(found.at(refused.offset), message, severity=severity)
                     break
+
+
+def _is_read(found: Judged) -> bool:
+    """Whether torch hands the pickle to the weights-only unpickler: of an archive it reads one member."""
+    consumer, member = found.pickle.consumer, found.pickle.member or ""
+    return consumer in TORCH and (consumer is not Consumer.TORCH_ZIP or member.lower().endswith("/data.pkl"))
 
 
 def _is_told(file: PickledFacts, pickles: list[Judged], *, loaded: bool) -> bool:

@@ -8,13 +8,14 @@ import pytest
 from hfcheck import engine, registry, testing
 from hfcheck.config import Settings
 from hfcheck.example import Archive, Content, Cut, Example, TorchLegacy, TorchZip
-from hfcheck.example_models import LLAMA, Tensors, llama_tensors, without
+from hfcheck.example_models import BERT, LLAMA, Tensors, bert_tensors, llama_tensors, without
 from hfcheck.example_pickles import pickle, torch_zip
 from hfcheck.facts import Facts, units
 from hfcheck.repository import scan
 
 BIN, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 F16 = ("F16", [2, 3])
+NORM = "bert.embeddings.LayerNorm"
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
@@ -97,6 +98,23 @@ def test_tied_tensors_in_one_storage_are_no_finding(tmp_path: Path) -> None:
 def test_tied_tensors_in_two_storages_are_one(tmp_path: Path) -> None:
     config = {**LLAMA, "tie_word_embeddings": True}
     assert "WGT026" in findings({"config.json": config, BIN: TorchZip(llama_tensors())}, tmp_path)
+
+
+@pytest.mark.parametrize(("shared", "rules"), [({f"{NORM}.gamma": f"{NORM}.weight"}, set()), ({}, {"WGT021"})])
+def test_the_old_name_of_a_tensor_for_the_same_storage(shared: dict[str, str], rules: set[str], tmp_path: Path) -> None:
+    own = {} if shared else {f"{NORM}.gamma": ("F32", [8])}
+    files = {"config.json": BERT, BIN: TorchZip({**bert_tensors(), **own}, tied=shared)}
+    assert {"WGT021"} & findings(files, tmp_path).keys() == rules
+
+
+@pytest.mark.parametrize(("metadata", "outcome"), [({}, "raises"), ({"dtype": "float32"}, "loads")])
+def test_an_index_that_gives_the_dtype(metadata: dict[str, str], outcome: str, tmp_path: Path) -> None:
+    first = torch_zip(pickle("EMPTY_DICT", "BINUNICODE step", "BININT1 3", "SETITEM"))
+    files = sharded({}, llama_tensors())
+    files["pytorch_model-1-of-2.bin"] = first
+    weight_map = {"step": "pytorch_model-1-of-2.bin", **files[INDEX]["weight_map"]}
+    files[INDEX] = {"metadata": metadata, "weight_map": weight_map}
+    assert facts_of({"config.json": LLAMA, **files}, tmp_path).load.outcome == outcome
 
 
 @pytest.mark.parametrize(

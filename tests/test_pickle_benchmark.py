@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pickle import archives, assembler, torch_files
+from benchmarks.pickle.benign.twins import twins
 from benchmarks.pickle.hostile import samples
 from benchmarks.pickle.hostile.wrapped import lz4, seven_zip
 
@@ -50,6 +51,21 @@ def test_honest_torch_files_load() -> None:
     for data in (zipped, torch_files.legacy()):
         loaded = torch.load(io.BytesIO(data), weights_only=True)
         assert loaded["weight"].tolist() == [0.5] * 4
+
+
+def test_benign_twins_of_torch_files_load() -> None:
+    torch = pytest.importorskip("torch")
+    for twin in twins():
+        if twin.group == "twins_torch":
+            loaded = torch.load(io.BytesIO(twin.data), weights_only=True)
+            assert loaded["weight"].tolist() == [0.5] * 4, twin.name
+
+
+def test_unpicklers_agree_on_benign_twins() -> None:
+    for twin in twins():
+        if twin.group == "twins_pickle":
+            in_python = pickle._Unpickler(io.BytesIO(twin.data)).load()  # noqa: SLF001
+            assert repr(pickle.loads(twin.data)) == repr(in_python), twin.name
 
 
 def test_wrappings() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfcheck.formats.pickle_values import Bulk, Call, Dict, Global, How, Opaque, Persistent, Set, Value
-from hfcheck.pickle_wording import LENGTH, dotted, listed, opcode_name, rendered
+from hfcheck.pickle_wording import LENGTH, dotted, listed, rendered
 
 REDUCE = ord("R")
 
@@ -67,10 +67,6 @@ def test_a_name_that_is_none_stands_in_quotes(module: str | None, name: str | No
 def test_listed() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed("abcdef") == "a, b, c, d and 2 more"
-
-
-def test_opcode_name() -> None:
-    assert (opcode_name(ord("R")), opcode_name(0xFF)) == ("REDUCE", "0xff")
 
 
 def constants() -> st.SearchStrategy[Value]:

@@ -21,7 +21,7 @@ _INLINE = "NumpyArrayWrapper"
 _ELSEWHERE = ("NDArrayWrapper", "ZNDArrayWrapper")
 _CODE = re.compile(r"[<>=|]?([?a-zA-Z])([0-9]*)")
 _SIZES = {
-    "?": 1, "b": 1, "u": 4, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "q": 8, "Q": 8, "e": 2, "f": 4, "d": 8,
+    "?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "q": 8, "Q": 8, "e": 2, "f": 4, "d": 8,
     "g": 16, "F": 8, "D": 16, "G": 32, "M": 8, "m": 8, "S": 0, "a": 0, "U": 0, "V": 0, "c": 1, "O": 8, "u": 4,
 }  # fmt: skip
 _OBJECT_FLAG = 1

@@ -136,6 +136,7 @@ class Gathered:
     unread: list[Unread] = field(default_factory=list)
     object_arrays: list[str | None] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    inner: list[Difference] = field(default_factory=list)
     state: StateDict | None = None
     consumer: Consumer | None = None
     opened: bool = False

@@ -107,9 +107,9 @@ class Machine:
     def ended(self, end: int) -> None:
         """The pickle has come to its STOP, and the stream goes on at byte `end`, or behind the frame that is open."""
         self.found.ends.append(end)
-        if end < self.frame_end < NEVER and self.frame_end not in self.cuts:
+        if end < self.frame_end <= self.source.size and self.frame_end not in self.cuts:
             self.note(EventKind.FRAME, "the pickle ends before its frame does")
-            self.found.ends.append(min(self.frame_end, self.source.size))
+            self.found.ends.append(self.frame_end)
 
     # Bytes and lines.
 

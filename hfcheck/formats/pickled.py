@@ -51,7 +51,8 @@ class PickledFacts:
 
     `state` is the state dict, where the file is one of torch and its root is a mapping with tensors in it.
     `object_arrays`: arrays of Python objects, for which `numpy.load` wants `allow_pickle=True`. `differences`: where
-    the data of a zip archive are other than its directory says; all others are in the facts of the archive.
+    the data of a zip archive are other than its directory says; all others are in the facts of the archive. `inner` are
+    the differences of archives of torch that lie inside of others, with the way to them as part of the member.
     """
 
     consumer: Consumer
@@ -61,6 +62,7 @@ class PickledFacts:
     unread: tuple[Unread, ...] = ()
     object_arrays: tuple[str | None, ...] = ()
     differences: tuple[Difference, ...] = ()
+    inner: tuple[Difference, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import islice
 from typing import NamedTuple
 
-from hfcheck.finding import pointer
+from hfcheck.finding import QUOTED, pointer
 from hfcheck.formats import torch_dtypes
 from hfcheck.formats.collector import paused
 from hfcheck.formats.pickle_run import Run
@@ -26,6 +26,13 @@ from hfcheck.formats.torch_tensor import (
 
 MAX_DEPTH = 4
 """Mappings in mappings that are searched for a state dict: `{"state": {"model": {...}}}` is two."""
+
+
+MAX_SEARCHED = 1_000_000
+"""Entries that are looked at in the search: a list of a million could be the content of as many dictionaries."""
+
+MAX_NAME = 1024
+"""Bytes of a name of Python 2: each is decoded by itself, and may be the same string of 64 KiB."""
 
 
 class Root(Enum):
@@ -212,11 +219,11 @@ class _Storages:
             known = self.by_key.get(found.key)
             if known is None:
                 self.by_key[found.key] = self._storage(found)
-            elif known.dtype != found.dtype:
-                if found.numel:
+            elif known.dtype != found.dtype or known.nbytes != found.nbytes:
+                if found.numel and known.dtype != found.dtype:
                     detail = f"it holds {known.dtype} first, and then {found.dtype}"
                     self._faults.add(Fault(FaultKind.DTYPES, detail, storage=found.key))
-                found = replace(found, dtype=known.dtype)
+                found = replace(found, dtype=known.dtype, numel=known.nbytes // torch_dtypes.SIZES[known.dtype])
         self._ids[id(value)] = found
         return found
 
@@ -240,7 +247,7 @@ class _Storages:
         return Storage(
             found.key,
             found.dtype,
-            found.numel * torch_dtypes.SIZES[found.dtype],
+            found.nbytes,
             found.location,
             record.member if record is not None else None,
             record.offset if record is not None else None,
@@ -280,7 +287,7 @@ class _Tensors:
         others: dict[str, str] = {}
         first_other, is_open, nameless = None, True, 0
         for key, value in _pairs(mapping):
-            name = key.decode("utf-8", "surrogateescape") if type(key) is bytes else key
+            name = key.decode("utf-8", "surrogateescape") if type(key) is bytes and len(key) <= MAX_NAME else key
             if type(name) is not str:
                 nameless += 1
             elif (seen := self._of(value)) is None:
@@ -371,14 +378,17 @@ def _is_mapping(value: Value) -> bool:
 
 
 def _pairs(mapping: Value) -> Iterator[tuple[Value, Value]]:
-    """The keys and values of a mapping. Python 2 wrote an OrderedDict as a call with a list of its pairs."""
+    """The keys and values of a mapping. Python 2 wrote an OrderedDict as a call with a list of its pairs.
+
+    What is no pair there is one of None: torch would raise.
+    """
     if type(mapping) is Call:
-        for argument in mapping.args if type(mapping.args) in (tuple, list) else ():
-            if type(argument) is Dict:
-                yield from argument.pairs()
-            elif type(argument) in (list, tuple):
-                yield from (pair for pair in argument if type(pair) in (list, tuple) and len(pair) == 2)
-    if type(mapping) in (Call, Dict):
+        first = mapping.args[0] if type(mapping.args) in (tuple, list) and mapping.args else None
+        if isinstance(first, Dict):
+            yield from first.pairs()
+        elif isinstance(first, (list, tuple)):
+            yield from (pair if type(pair) in (list, tuple) and len(pair) == 2 else (None, None) for pair in first)
+    if isinstance(mapping, (Call, Dict)):
         yield from mapping.pairs()
 
 
@@ -393,16 +403,18 @@ def _way(root: Value, own: int) -> tuple[Way, Value]:
     best: tuple[Way, Value] = ((), None)
     module: tuple[Way, Value] = ((), None)
     best_count, seen, level = own, {id(root)}, [(Way(), root)]
+    budget = iter(range(MAX_SEARCHED))
     for _ in range(MAX_DEPTH):
         following: list[tuple[Way, Value]] = []
         for way, mapping in level:
-            for key, value in _pairs(mapping):
+            for _, (key, value) in zip(budget, _pairs(mapping), strict=False):
                 if type(key) is not str or type(value) not in (Call, Dict) or id(value) in seen:
                     continue
                 if _is_mapping(value):
                     seen.add(id(value))
                     following.append(((*way, key), value))
-                    count = sum(1 for name, inner in _pairs(value) if type(name) is str and is_tensor(inner))
+                    inside = zip(budget, _pairs(value), strict=False)
+                    count = sum(1 for _, (name, inner) in inside if type(name) is str and is_tensor(inner))
                     if count > best_count:
                         best, best_count = ((*way, key), value), count
                 elif module[1] is None and _module(value) is not None:
@@ -436,7 +448,7 @@ def _class_of(call: Call) -> str:
     if type(kind) is Persistent and type(kind.id) is tuple and len(kind.id) > 1:  # ('module', class, file, source)
         kind = kind.id[1]
     if type(kind) is Global and kind.module is not None and kind.name is not None:
-        return f"{kind.module}.{kind.name}"
+        return f"{kind.module[:QUOTED]}.{kind.name[:QUOTED]}"
     return "a class that cannot be told"
 
 

@@ -13,6 +13,9 @@ from hfcheck.formats.pickle_values import Call, Global, Persistent, Value
 MAX_DIMENSIONS = 64
 """torch computes with no more (`at::kMaxDims`); a tuple of a million sizes could be shared by as many tensors."""
 
+MAX_KEY = 256
+"""Bytes of a key that Python 2 wrote; torch's are numbers."""
+
 MAX_WRAPPERS = 16
 """Calls around calls: a parameter of a subclass is three. A list of arguments could hold the call itself."""
 
@@ -85,6 +88,10 @@ class StorageId:
     location: str
     numel: int
     start: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * torch_dtypes.SIZES[self.dtype]
 
 
 def storage_id(value: Value) -> StorageId | None:
@@ -380,6 +387,6 @@ def _text(value: Value) -> str | None:
     """A name: Python 2 wrote bytes, and the key of a storage may be a number."""
     if type(value) is str:
         return value
-    if type(value) is bytes:
+    if type(value) is bytes and len(value) <= MAX_KEY:
         return value.decode("ascii", "surrogateescape")
     return str(value) if _is_count(value) else None

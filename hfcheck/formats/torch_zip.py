@@ -29,6 +29,11 @@ class TorchZipFacts:
     byteorder: Member | None
     differences: tuple[Difference, ...] = ()
 
+    @property
+    def is_like_torch(self) -> bool:
+        """Whether there is more that speaks for torch than a file called `data.pkl` in a folder."""
+        return self.root is not None and (self.version is not None or bool(self.storages))
+
 
 def describe(facts: ZipFacts) -> TorchZipFacts | None:
     """The archive as torch reads it; None for another one (npz, Keras, a document), which is as good."""

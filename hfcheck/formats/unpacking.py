@@ -63,6 +63,7 @@ def follow(stream: IO[bytes], archive: ZipFacts | None, *, named: bool) -> Pickl
         tuple(gathered.unread),
         tuple(gathered.object_arrays),
         tuple(gathered.differences),
+        tuple(gathered.inner),
     )
 
 

@@ -6,11 +6,12 @@ The data of a tensor are never read, and of any other member only the first byte
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 
 from hfcheck.finding import quote
 from hfcheck.formats import pickle, python_, torch_state, torch_zip, torchscript, zip_, zip_front
 from hfcheck.formats.compressed import BZIP2, DEFLATE, LZMA, CompressedInvalid, chunks
-from hfcheck.formats.parts import Gathered, Part
+from hfcheck.formats.parts import SHOWN, Gathered, Part
 from hfcheck.formats.pickle_facts import Consumer
 from hfcheck.formats.pickle_machine import run
 from hfcheck.formats.pickled import OddityKind
@@ -20,6 +21,7 @@ from hfcheck.formats.zip_ import Effect, Kind, Member, ZipFacts, ZipInvalid
 from hfcheck.formats.zip_kinds import Difference
 
 _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
+_CODECS = {_DEFLATED: DEFLATE, _BZIP2: BZIP2, _LZMA: LZMA}
 _ENCRYPTED = 0x0041
 _LZMA_HEAD = 4 + 5
 _MAX_CODE = python_.MAX_BYTES
@@ -37,12 +39,15 @@ def look(part: Part, gathered: Gathered, facts: ZipFacts | None = None) -> Gener
             gathered.leave(part.member, f"expected {error.expected}", error.budget)
             yield from _from_the_front(part, gathered)
             return False
-        _escapes(facts, part, gathered)
     gathered.opened = True
     if not facts.members:
         return True
     archive = _Archive(part, gathered, facts, torch_zip.describe(facts))
+    if part.member is not None or part.depth:
+        _note_differences(archive)
     yield from archive.parts()
+    if any(not member.header_size for member in facts.members):  # the directory leads elsewhere
+        yield from _from_the_front(part, gathered)
     begin = min(member.header_offset for member in facts.members)
     if 0 < begin <= part.size and gathered.enter(part):  # an archive in front of this one, or something else
         yield part.before(begin)
@@ -66,14 +71,6 @@ def _from_the_front(part: Part, gathered: Gathered) -> Iterator[Part]:
             yield inner
         if inner is not found.packed:
             gathered.release(inner)
-
-
-def _escapes(facts: ZipFacts, part: Part, gathered: Gathered) -> None:
-    """FMT032 says so of the file itself; here it is an archive inside of another."""
-    if part.member is not None:
-        for difference in facts.differences:
-            if difference.kind.effect is Effect.ESCAPES:
-                gathered.odd(OddityKind.LEAVES_FOLDER, part, difference.offset, difference.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ class _Archive:
     def _consumer(self, member: Member) -> Consumer | None:
         """The loader that takes a member for a pickle, by its name."""
         torch, name = self.torch, member.name.lower()
-        if torch is None or (torch.root is None and not self.gathered.named):
+        if torch is None or not (torch.is_like_torch or self.gathered.named):
             return None  # a `data.pkl` among other files, which torch would refuse
         if torch.torchscript:
             return Consumer.TORCHSCRIPT if name.endswith(_SCRIPT_PICKLES) else None
@@ -133,38 +130,46 @@ class _Archive:
         return "/code/" in name and name.endswith(".py")
 
     def _content(self, member: Member, *, always: bool) -> Part | None:
-        """The data of a member, unpacked; None where they are not worth it or cannot be had."""
+        """The data of a member, unpacked; None where they are not worth it or cannot be had.
+
+        Flags and headers can lie: what torch and `zipfile` refuse is tried all the same, and does not count as read.
+        """
         part, way = self.part, self.part.way(member.name)
+        begin = member.data_offset
+        if begin is None:
+            self.gathered.leave(way, "there is no local header where the directory says")
+            begin = self._begin_without_magic(member)
+        known = member.method == _STORED or member.method in _CODECS
         if member.flags & _ENCRYPTED:
             self.gathered.leave(way, "it is encrypted")
-            return None
-        if member.data_offset is None:
-            self.gathered.leave(way, "there is no local header where the directory says")
-            return None
-        if member.method == _STORED:
-            # Of two sizes that differ torch takes the one, others the other.
-            inner = part.piece(member.data_offset, max(member.uncompressed, member.compressed), member.name)
-            if not always and not is_part_worth(inner):
-                return None
-            self._check_crc(inner, member)
-            return inner
-        return self._unpacked(member, way, always=always)
-
-    def _unpacked(self, member: Member, way: str, *, always: bool) -> Part | None:
-        packed = self.part.piece(member.data_offset or 0, member.compressed, member.name)
-        if member.method == _DEFLATED:
-            stream = chunks(packed.open(), DEFLATE)
-        elif member.method == _BZIP2:
-            stream = chunks(packed.open(), BZIP2)
-        elif member.method == _LZMA:
-            stream = _lzma_chunks(packed)
-        else:
+        elif not known:
             self.gathered.leave(way, f"it is compressed by method {member.method}")
+        if begin is None:
             return None
-        inner = unpacked(stream, packed, self.gathered, always=always)
-        if inner is not None and inner.cut is None:
+        doubtful = bool(member.flags & _ENCRYPTED) or not known or member.data_offset is None
+        if member.method not in _CODECS:
+            # Of two sizes that differ torch takes the one, others the other.
+            inner = part.piece(begin, max(member.uncompressed, member.compressed), member.name)
+            if (not always or doubtful) and not is_part_worth(inner):
+                return None
+        else:
+            packed = part.piece(begin, member.compressed, member.name)
+            codec = _CODECS[member.method]
+            stream = _lzma_chunks(packed) if codec is LZMA else chunks(packed.open(), codec)
+            found = unpacked(stream, packed, self.gathered, always=always and not doubtful)
+            if found is None:
+                return None
+            inner = found
+        if inner.cut is None and not doubtful:
             self._check_crc(inner, member)
         return inner
+
+    def _begin_without_magic(self, member: Member) -> int | None:
+        """Where the data would begin if the local header had its magic number; None where it is none at all."""
+        head = self.part.at(member.header_offset, 30 + len(member.raw_name))
+        if head[30:] != member.raw_name or not head[30:]:
+            return None
+        return member.header_offset + len(head) + int.from_bytes(head[28:30], "little")
 
     def _release(self, inner: Part) -> None:
         if inner.origin is None and inner.stream is not self.part.stream:
@@ -236,7 +241,17 @@ def _lzma_chunks(packed: Part) -> Iterator[bytes]:
     if len(head) < _LZMA_HEAD or int.from_bytes(head[2:4], "little") != 5:
         raise CompressedInvalid(0, "the properties of an LZMA stream")
     # The header of an `.lzma` file: the properties and an unknown size.
-    from io import BytesIO  # noqa: PLC0415
-
     data = head[4:] + b"\xff" * 8 + packed.at(_LZMA_HEAD, packed.size)
     yield from chunks(BytesIO(data), LZMA)
+
+
+def _note_differences(archive: _Archive) -> None:
+    """What FMT031 and FMT032 say of a file itself, of an archive inside of another."""
+    part, gathered, torch = archive.part, archive.gathered, archive.torch
+    is_torch = torch is not None and torch.is_like_torch
+    for difference in (*archive.facts.differences, *(torch.differences if torch is not None and is_torch else ())):
+        if difference.kind.effect is Effect.ESCAPES:
+            gathered.odd(OddityKind.LEAVES_FOLDER, part, difference.offset, difference.detail)
+        elif is_torch and len(gathered.inner) < SHOWN:
+            way = part.member if difference.member is None else part.way(difference.member)
+            gathered.inner.append(replace(difference, member=way, offset=part.place(difference.offset) or 0))

@@ -48,7 +48,7 @@ WITHOUT_PROTOCOL = [
 LENGTH = b"X\x04\0\0\0\0\0\0{0" + CALL + bytes(2000)
 """A string of four characters, the last of which is a brace, and the length of a header to who reads safetensors."""
 
-ARRAY = b"\x93NUMPY\x01\0\x40\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(74) + b"\n" + PICKLES[3]
+ARRAY = b"\x93NUMPY\x01\0\x40\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(73) + b"\n" + PICKLES[3]
 
 
 DATA = {"a": [1, 2.5, None, True, b"bytes"], "b": ("text", {"c"})}
@@ -121,7 +121,7 @@ BENIGN = [
     ("vocab.txt", b"(\nVery\n]\n"),
     ("README.md", b"Python is a language.\n\nIt is.\n"),
     ("LICENSE", b"Copyright (c) 2020\n"),
-    ("x.npy", ARRAY.replace(b"|O", b"f4")[:74]),
+    ("x.npy", ARRAY.replace(b"|O", b"f4")[:74] + bytes(4)),
     ("x.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
     ("old.py", b"print 'Python 2'\n"),
     ("flax_model.msgpack", bytes(range(128, 256))),
@@ -134,7 +134,7 @@ BENIGN = [
     *((name, pickle.dumps(DATA, protocol)) for name in ("vocab.pkl", "weights", "x.bin") for protocol in range(5)),
     *((f"vocab{suffix}", pack(pickle.dumps(DATA))) for suffix, pack in PACKERS.items()),
     ("notes.docx", zipped(**{"word/document.xml": b"<?xml version='1.0'?><a/>", "word/media/a.png": b"\x89PNG\r\n"})),
-    ("x.npz", zipped(**{"a.npy": ARRAY.replace(b"|O", b"f4")[:74]})),
+    ("x.npz", zipped(**{"a.npy": ARRAY.replace(b"|O", b"f4")[:74] + bytes(4)})),
     ("texts.tar", tarred(b"some text\n")),
     ("texts.json.gz", gzip.compress(b'{"a": 1}')),
     ("optimizer.pt", zipped(**{"m/data.pkl": b"\x80\x02}X\x05\0\0\0state}s.", "m/version": b"3\n"})),

@@ -134,6 +134,10 @@ def test_all_examples_are_only_read(tmp_path: Path, checked: Callable[[Path], Re
     (tmp_path / "warm" / "README.md").write_text("# A text\n")
     (tmp_path / "warm" / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "warm" / "a.pkl").write_bytes(b"N.")
+    for number, magic in enumerate(
+        (b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"7z\xbc\xaf\x27\x1c")
+    ):
+        (tmp_path / "warm" / f"{number}.bin").write_bytes(magic + bytes(40))
     for format_ in reports.FORMATS:  # what is imported on demand is imported once, before anybody listens
         reports.FORMATS[format_](Report((checked(tmp_path / "warm"),), rules))
     for number, example in enumerate(examples):

@@ -28,7 +28,10 @@ def model(work: Path) -> Path:
 def test_it_converts(model: Path, run: Run) -> None:
     result = run("convert", "pickled")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == f"written: {SAFE} (1 tensors, {(model / SAFE).stat().st_size} bytes, compared with the source)\n"
+    assert (
+        result.stdout
+        == f"written: {SAFE} (1 tensors, {(model / SAFE).stat().st_size} bytes, compared with the source)\n"
+    )
     again = run("convert", "pickled")
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == f"hfcheck: not converted: {SAFE} exists: --force writes over it\n"

@@ -18,6 +18,7 @@ from hfcheck.formats import parts, pickled, tar_, unpack, unpacking
 from hfcheck.formats.pickle_facts import Consumer
 from hfcheck.formats.pickled import OddityKind, PickledFacts
 from hfcheck.formats.sniff import Content
+from hfcheck.formats.zip_kinds import Kind
 
 Unpickled = Callable[..., PickledFacts | None]
 
@@ -311,6 +312,26 @@ def test_a_name_that_leaves_the_folder_in_an_archive_inside(unpickled: Unpickled
     facts = unpickled(zipped(("b", zipped(("../../x", b"text")))))
     assert facts is not None
     assert [(oddity.kind, oddity.member) for oddity in facts.oddities] == [(OddityKind.LEAVES_FOLDER, "b")]
+
+
+def test_what_stands_behind_a_broken_member(unpickled: Unpickled) -> None:
+    data = zipped(("a", HARMLESS * 99), ("b", CALL), method=zipfile.ZIP_DEFLATED)
+    place = data.index(b"PK\x03\x04") + 40
+    facts = unpickled(data[:place] + b"\xff\xff\xff" + data[place + 3 :])
+    assert imported(facts) == SYSTEM
+    assert facts is not None
+    assert not facts.complete
+
+
+def test_differences_of_an_archive_inside(unpickled: Unpickled) -> None:
+    inner = zipped(("m/data.pkl", HARMLESS), ("m/DATA.PKL", HARMLESS), ("m/version", b"3\n"))
+    for data in (tarred(("a.ckpt", inner)), zipped(("a.ckpt", inner))):
+        facts = unpickled(data)
+        assert facts is not None
+        assert [(found.kind, found.member) for found in facts.inner] == [(Kind.CASE, "a.ckpt!/m/DATA.PKL")]
+    facts = unpickled(inner)
+    assert facts is not None
+    assert facts.inner == (), "those are in the facts of the archive"
 
 
 def test_a_tar_without_the_word_ustar(unpickled: Unpickled) -> None:

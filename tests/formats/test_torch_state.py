@@ -5,6 +5,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -76,7 +77,8 @@ def described(root: Value, records: Mapping[str, Record] | None = None) -> State
 
 def run_of(root: Value) -> Run:
     found = Run(root=root)
-    pending, seen = [root], set()
+    pending: list[Value] = [root]
+    seen: set[int] = set()
     while pending:
         value = pending.pop()
         if id(value) in seen:
@@ -273,6 +275,14 @@ def test_a_storage_of_two_types_is_of_the_first() -> None:
     assert [fault.kind for fault in state.faults] == [FaultKind.DTYPES]
 
 
+def test_a_storage_has_the_size_that_it_had_first() -> None:
+    larger = dense(storage(numel=100), shape=(100,), stride=(1,))
+    (fault,) = described(Dict(["a", dense(), "b", larger])).faults
+    assert (fault.kind, fault.tensor) == (FaultKind.BEYOND, "b")
+    (fault,) = described([dense(), larger]).faults
+    assert (fault.kind, fault.tensor) == (FaultKind.BEYOND, None)
+
+
 def test_names_of_one_storage() -> None:
     state = state_of(TorchZip({"a": F16, "c": F16}, tied={"b": "a", "d": "a"}))
     assert shared(state) == {"b": "a", "d": "a"}
@@ -345,6 +355,24 @@ def test_a_dictionary_in_itself_ends() -> None:
     inner = Dict([])
     inner.flat.extend(("a", inner))
     assert described(inner).pointer == ""
+
+
+def test_one_list_behind_a_thousand_dictionaries_takes_no_time() -> None:
+    pairs = [["a", 1]] * 1_000_000
+    root = Dict([])
+    for number in range(1000):
+        root.flat.extend((str(number), call("collections.OrderedDict", pairs)))
+    root.flat.extend(("state_dict", Dict(["a", dense()])))
+    before = process_time()
+    assert described(root).tensors == {}
+    assert process_time() - before < 5
+
+
+def test_a_long_name_is_cut_where_it_is_copied() -> None:
+    long = call(f"{'m' * 100_000}.{'n' * 100_000}")
+    state = described(Dict(["a", long, b"b" * 2000, dense()]))
+    assert len(state.others["a"]) < 500
+    assert state.nameless == 1
 
 
 NAMES = [

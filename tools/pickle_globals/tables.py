@@ -24,7 +24,7 @@ READ: Final = Path(__file__).with_name("read.json")
 _PLAIN: Final = frozenset({
     "abc.ABC", "builtins.object", "collections.Counter", "collections.OrderedDict", "collections.UserDict",
     "collections.UserList", "collections.abc.Iterable", "collections.abc.Mapping", "collections.abc.MutableMapping",
-    "dict", "float", "int", "list", "numbers.Real", "object", "str", "torch.Tensor", "types.SimpleNamespace",
+    "dict", "float", "int", "list", "numbers.Real", "object", "str", "torch.Tensor", "tuple", "types.SimpleNamespace",
     "typing.Dict", "typing.Generic", "typing.MutableMapping", "typing.MutableSequence", "typing.NamedTuple",
     "typing.Protocol", "typing_extensions.Protocol",
 })  # fmt: skip
@@ -59,8 +59,8 @@ def documents(folder: Path) -> dict[str, Any]:
     """The two files by name; wheels that are not in this folder are downloaded into it."""
     readings, _ = library(folder)
     return {
-        GLOBALS: {"weights_only": weights_only(), "torchscript": _group(TORCHSCRIPT), "dangerous": dangerous()},
-        LIBRARY: {"groups": _without_repeats([_group(each) for each in GROUPS] + readings)},
+        GLOBALS: {"weights_only": weights_only(), "torchscript": grouped(TORCHSCRIPT), "dangerous": dangerous()},
+        LIBRARY: {"groups": _without_repeats([grouped(each) for each in GROUPS] + readings)},
     }
 
 
@@ -197,7 +197,7 @@ def _run_by_unpickling(family: Iterable[Class | str]) -> Iterator[tuple[str, Met
                 yield f"{each}.{name}", method
 
 
-def _group(group: Group) -> dict[str, Any]:
+def grouped(group: Group) -> dict[str, Any]:
     names = _sorted({module: set(names.split()) for module, names in group.names.items()})
     return {"reason": group.reason, "source": group.source, "calls": group.calls, "names": names}
 

@@ -102,7 +102,7 @@ def _joblib() -> dict[tuple[str, str], bytes]:
         ("behind-zeros", "model.joblib"): pickle({"array": _array(zeros), "x": RUN}, 3),
         ("behind-two-arrays", "model.joblib"): pickle([_array(stops), _array(zeros), RUN], 3),
         ("behind-unaligned", "model.joblib"): pickle([_array(stops, aligned=False), RUN], 3),
-        ("bytes-look-like-a-pickle", "model.joblib"): pickle([_array(pickle({"a": 1}, 3) + b"." * 46, aligned=False, numbers=8), RUN], 3),
+        ("bytes-look-like-a-pickle", "model.joblib"): pickle([_array(pickle({"a": 1}, 3).ljust(64, b"."), aligned=False, numbers=8), RUN], 3),
         ("object-array", "model.joblib"): pickle([objects], 3),
         ("object-array-then-more", "model.joblib"): pickle([_array(pickle([1], 3), "O8", numbers=1), RUN], 3),
         ("wrapper-subclass", "model.joblib"): pickle(Raw(push(Name("joblib.numpy_pickle", "NumpyArrayWrapper"), 3) + EMPTY_TUPLE
