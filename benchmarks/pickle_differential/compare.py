@@ -25,6 +25,9 @@ next depends on a registry, on buffers or on an encoding that is not in the stre
 _WINDOW = "WINDOW"
 """The name of the constant in the module of the machine, which exports it to nobody."""
 
+_STUBS = ("Kind", "Stub", "Thing", "keywords must be strings")
+"""What a TypeError says where it lies with a stub."""
+
 _LINES = {How.GLOBAL, How.INST}
 _EXTENSIONS = {0x82: 2, 0x83: 3, 0x84: 5}
 _INST = 0x69
@@ -79,15 +82,13 @@ def _ours(data: bytes) -> Ours:
 
 def disagreements(data: bytes, found: Ours, answers: Sequence[Answer]) -> Iterator[Disagreement]:
     index: dict[tuple[str, str, int], list[Fact]] = defaultdict(list)
-    names: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in found.facts:
         index[fact.kind, "at", fact.at].append(fact)
         index[fact.kind, "end", fact.end].append(fact)
-        names[fact.kind, _name(fact.kind, fact.rest)].append(fact)
     for answer in answers:
         plain = answer.variant.split(",")[2] not in ("class", "object")
         for load in answer.loads:
-            missed = list(_missed(answer, load, index, names, plain=plain))
+            missed = list(_missed(answer, load, index, found.facts, plain=plain))
             if not load.begin or _is_pickle(load):
                 yield from missed
     yield from _unfounded(found, answers)
@@ -96,7 +97,7 @@ def disagreements(data: bytes, found: Ours, answers: Sequence[Answer]) -> Iterat
 
 
 def _missed(
-    answer: Answer, load: Load, index: dict[Any, list[Fact]], names: dict[Any, list[Fact]], *, plain: bool
+    answer: Answer, load: Load, index: dict[Any, list[Fact]], facts: list[Fact], *, plain: bool
 ) -> Iterator[Disagreement]:
     """What a real machine did and we do not have."""
     for note in load.notes:
@@ -107,12 +108,7 @@ def _missed(
         elif note.end is not None:
             candidates = index.get((note.kind, "end", note.end), [])
         else:
-            candidates = [
-                *names.get((note.kind, _name(note.kind, note.rest)), []),
-                *names.get((note.kind, _UNNAMED), []),
-            ]
-            if note.kind != "global":
-                candidates = [fact for key, facts in names.items() if key[0] == note.kind for fact in facts]
+            candidates = [fact for fact in facts if fact.kind == note.kind]
         matching = [fact for fact in candidates if _matches(note, fact, plain=plain)]
         for fact in matching:
             fact.met = fact.met or note.at is not None or note.end is not None
@@ -185,21 +181,12 @@ def _on_stubs(answer: Answer) -> bool:
 
 
 def _is_of_a_stub(error: str | None) -> bool:
-    """Whether a machine stopped because a stub is not of the type that a real object might be of."""
-    return (
-        error is not None and error.startswith("TypeError") and any(name in error for name in ("Kind", "Stub", "Thing"))
-    )
+    """Whether a machine stopped at a stub where it would go on with some real object."""
+    return error is not None and error.startswith("TypeError") and any(word in error for word in _STUBS)
 
 
 def events(found: Ours) -> list[Event]:
     return [event for one in found.runs for event in one.events]
-
-
-def _name(kind: str, rest: list[Any]) -> str:
-    return f"{rest[0]}.{rest[1]}" if kind == "global" else ""
-
-
-_UNNAMED = "['k', 'None'].['k', 'None']"
 
 
 # Facts in the form of notes.

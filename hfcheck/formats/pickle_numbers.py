@@ -18,7 +18,7 @@ MAX_REAL = 2**16
 """Bytes of a number with a point that is read."""
 
 _STRTOL = re.compile(rb"[ \t\n\v\f\r]*[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?|nan))")
+_DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?|nan))")
 _DIGITS = re.compile(rb"[ \t\n\v\f\r]*[+-]?[0-9_]+[ \t\n\v\f\r]*")
 
 

@@ -676,7 +676,10 @@ def _next_buffer(machine: Machine, at: int) -> int:
 
 def _readonly_buffer(machine: Machine, at: int) -> int:
     target = machine.stack[-1]
-    if not isinstance(target, (bytes, bytearray, Bulk, *_UNKNOWN)) or getattr(target, "kind", bytes) is str:
+    if isinstance(target, str) or getattr(target, "kind", bytes) is str:
+        machine.note(EventKind.ENCODING, "a string is used as a buffer, which one of Python 2 may be")
+        return at
+    if not isinstance(target, (bytes, bytearray, Bulk, *_UNKNOWN)):
         raise machine.stopped("a buffer")
     if not isinstance(target, (bytes, Bulk)):
         machine.stack[-1] = Opaque("a view of a buffer")

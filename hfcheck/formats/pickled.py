@@ -79,7 +79,7 @@ MARKED = frozenset({
 OPENINGS = frozenset(b"(BCFGIJKLMNPSTUVX]c}\x80\x82\x83\x84\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96\x97)ip")
 """Opcodes that a pickle can begin with: all others want something on the stack."""
 
-WRAPPERS = (b"x", b"]\x00", b"ZF")
+WRAPPERS = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"]\x00", b"ZF0x")
 """First bytes of zlib, lzma and the compressed files of old joblib, which are no magic numbers to speak of."""
 
 
@@ -89,7 +89,12 @@ def may_hold(head: bytes, content: Content) -> bool:
         return True
     if content in (Content.EMPTY, Content.POINTER) or not head:
         return False
-    return head[0] in OPENINGS or head.startswith(WRAPPERS) or _is_tar(head)
+    return head[0] in OPENINGS or may_be_packed(head)
+
+
+def may_be_packed(head: bytes) -> bool:
+    """Whether this may be an archive or a compressed stream that has no magic number."""
+    return head.startswith(WRAPPERS) or _is_tar(head)
 
 
 def read(stream: IO[bytes], content: Content, archive: ZipFacts | None = None, *, named: bool) -> PickledFacts | None:
@@ -111,7 +116,7 @@ def _is_worth(stream: IO[bytes], content: Content) -> bool:
     head = stream.read(HEAD)
     if not may_hold(head, content):
         return False
-    if head.startswith(WRAPPERS) or _is_tar(head):
+    if may_be_packed(head):
         return True
     from hfcheck.formats.pickle_probe import JUDGED, may_be_pickle  # noqa: PLC0415 - as above
 

@@ -6,7 +6,7 @@ from io import BytesIO
 from hfcheck.formats.compressed import CompressedInvalid, Missing
 from hfcheck.formats.parts import MAX_INFLATED, MAX_MEMBER, Gathered, Part
 from hfcheck.formats.pickle_probe import JUDGED, may_be_pickle
-from hfcheck.formats.pickled import MARKED, OddityKind, may_hold
+from hfcheck.formats.pickled import MARKED, OddityKind, may_be_packed, may_hold
 from hfcheck.formats.sniff import HEAD, content
 
 MAX_RATIO = 100
@@ -82,7 +82,9 @@ def _note(fault: CompressedInvalid | None, cut: str | None, size: int, packed: P
 def is_worth(head: bytes, *, whole: bool) -> bool:
     """Whether something that begins so may hold a pickle. `whole`: this is all of it."""
     kind = content(head[:HEAD], len(head) if whole else _ENDLESS)
-    return kind in MARKED or (may_hold(head[:HEAD], kind) and may_be_pickle(head, whole=whole))
+    if kind in MARKED or not may_hold(head[:HEAD], kind):
+        return kind in MARKED
+    return may_be_packed(head[:HEAD]) or may_be_pickle(head, whole=whole)
 
 
 def is_part_worth(part: Part) -> bool:
@@ -91,4 +93,4 @@ def is_part_worth(part: Part) -> bool:
     kind = content(head, part.size)
     if kind in MARKED or not may_hold(head, kind):
         return kind in MARKED
-    return may_be_pickle(part.at(0, JUDGED), whole=part.size <= JUDGED)
+    return may_be_packed(head) or may_be_pickle(part.at(0, JUDGED), whole=part.size <= JUDGED)

@@ -85,10 +85,9 @@ def _look(part: Part, gathered: Gathered, archive: ZipFacts | None = None) -> It
         gathered.opened |= understood
         if understood and opener is not _tar:
             return
-    elif part.depth < MAX_DEPTH:
-        for codec, begin in _unmarked(head):
-            if (yield from _unpack(part, gathered, codec, begin)):
-                return
+    for codec, begin in _unmarked(head):
+        if (yield from _unpack(part, gathered, codec, begin)):
+            return
     yield from _pickles(part, gathered, kind, head)
     if kind in (Content.PICKLE, Content.UNKNOWN) and part.depth == 0:
         yield from _archive_behind(part, gathered)
@@ -118,7 +117,7 @@ def _pickles(part: Part, gathered: Gathered, kind: Content, head: bytes) -> Iter
 
 def _unmarked(head: bytes) -> Iterator[tuple[compressed.Codec, int]]:
     """Compressors without a magic number to speak of, that may have written this."""
-    if head.startswith(b"x"):
+    if head.startswith((b"x\x01", b"x^", b"x\x9c", b"x\xda")):
         yield compressed.ZLIB, 0
     if head.startswith(b"]\x00"):
         yield compressed.LZMA, 0
@@ -136,7 +135,10 @@ def _unpack(part: Part, gathered: Gathered, codec: compressed.Codec, begin: int 
             return False
         return len(gathered.unread) == unread
     gathered.opened = True
-    yield content_
+    if part.depth < MAX_DEPTH:
+        yield content_
+    else:
+        gathered.leave(part.member, f"it lies in {MAX_DEPTH} archives already", "pickled.depth")
     gathered.release(content_)
     return True
 

@@ -224,6 +224,7 @@ ROWS: dict[str, Row] = {
     "NEXT_BUFFER without buffers": Row(b"\x970", c=False, python=False),
     "a persistent id that is not ASCII": Row(b"P\xff\n0", c=False, python=False),
     "a string of Python 2 that is not ASCII": Row(b"U\x01\xff0", c=False, python=False),
+    "READONLY_BUFFER of a string of Python 2": Row(b"U\x01a\x980", c=False, python=False),
     "STRING without quotes": Row(b"Sa\n0", c=False, python=False),
     "STRING with a blank behind its quotes": Row(b"S'a' \n0", c=False, python=False),
 }  # fmt: skip
@@ -233,6 +234,7 @@ GOES_ON = {
     "EXT with a number that nobody registered": EventKind.EXTENSION,
     "NEXT_BUFFER without buffers": EventKind.OUT_OF_BAND,
     "a string of Python 2 that is not ASCII": EventKind.ENCODING,
+    "READONLY_BUFFER of a string of Python 2": EventKind.ENCODING,
 }
 """What both refuse here and take elsewhere: we go on and say so. The weights-only machine of torch takes any protocol,
 the others need a registry, buffers or another encoding."""

@@ -215,6 +215,19 @@ def test_a_quine_of_archives_ends(unpickled: Unpickled) -> None:
     assert [part.budget for part in facts.unread] == ["pickled.depth"]
 
 
+@pytest.mark.parametrize("pack", [zlib.compress, lzma_alone, old_joblib])
+def test_no_codec_is_left_out_below(unpickled: Unpickled, pack: Callable[[bytes], bytes]) -> None:
+    """Those without a magic number are noticed at any depth."""
+    for depth in range(parts.MAX_DEPTH + 1):
+        data = pack(CALL)
+        for _ in range(depth):
+            data = gzip.compress(data)
+        facts = unpickled(data)
+        assert facts is not None
+        assert imported(facts) == (SYSTEM if depth < parts.MAX_DEPTH else set())
+        assert facts.complete == (depth < parts.MAX_DEPTH)
+
+
 def test_what_unpacks_without_end(unpickled: Unpickled, monkeypatch: pytest.MonkeyPatch) -> None:
     """What came before the limit is followed, and the end that hfcheck made is no fault of the pickle."""
     monkeypatch.setattr(unpack, "MAX_MEMBER", 2**20)
@@ -342,7 +355,8 @@ def test_a_tar_without_the_word_ustar(unpickled: Unpickled) -> None:
     header[148:156] = b"%06o\0 " % sum(header)
     data = bytes(header) + CALL.ljust(512, b"\0") + bytes(1024)
     assert tar_.read(io.BytesIO(data)).members[0].name == "model.ckpt"
-    assert imported(unpickled(data)) == SYSTEM
+    for packed in (data, gzip.compress(data), zipped(("a", data))):
+        assert imported(unpickled(packed)) == SYSTEM
 
 
 @pytest.mark.parametrize("module", ["lz4.frame", "zstandard", "py7zr"])

@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator
 
-from benchmarks.pickle.hostile import arrays, bombs, calls, divergence, gadgets, torch_archives, tricks, wrapped
+from benchmarks.pickle.hostile import (
+    arrays,
+    bombs,
+    calls,
+    combined,
+    divergence,
+    gadgets,
+    torch_archives,
+    tricks,
+    wrapped,
+)
 from benchmarks.pickle.sample import Sample
 
 
 def samples() -> Iterator[Sample]:
-    for module in (calls, tricks, divergence, gadgets, torch_archives, wrapped, arrays, bombs):
+    for module in (calls, tricks, divergence, gadgets, torch_archives, wrapped, arrays, bombs, combined):
         yield from module.samples()

@@ -85,6 +85,11 @@ def _array(data: bytes, kind: str = "f8", *, aligned: bool = True, numbers: int 
     return Raw(wrapper + padding + data)
 
 
+def object_array(stream: bytes) -> Raw:
+    """An array of one object, which `stream` holds."""
+    return _array(stream, "O8", numbers=1)
+
+
 def _old_wrapper(file: str) -> Raw:
     name = Name("joblib.numpy_pickle", "NDArrayWrapper")
     state = {"filename": file, "subclass": Name("numpy", "ndarray"), "allow_mmap": True}
@@ -94,7 +99,7 @@ def _old_wrapper(file: str) -> Raw:
 def _joblib() -> dict[tuple[str, str], bytes]:
     stops, zeros = b"." * 64, bytes(80)
     behind = pickle({"array": _array(stops), "x": RUN}, 3)
-    objects = _array(pickle([RUN], 3), "O8", numbers=1)
+    objects = object_array(pickle([RUN], 3))
     old_zlib = zlib.compress(behind)
     return {
         ("plain", "model.joblib"): call("os", "system", "echo hfcheck-marker", protocol=3),
