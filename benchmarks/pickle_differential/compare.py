@@ -279,7 +279,7 @@ def _same_argument(method: str, real: Any, mine: Any, *, plain: bool) -> bool:  
 
 def _same_name(real: Any, mine: Any, *, plain: bool) -> bool:  # noqa: ANN401 - as JSON has it
     """A module or a name: ours is None where a call computed it."""
-    return mine in (["k", "None"], real) or bool(plain and mine[0] == "s")
+    return bool(mine == ["k", "None"] or (plain and mine[0] == "s")) or _same(real, mine, plain=plain)
 
 
 def _same(real: Any, mine: Any, *, plain: bool) -> bool:  # noqa: ANN401, PLR0911 - as JSON has it, a case for each kind of value

@@ -156,7 +156,8 @@ def _names(tree: ast.Module, module: str, *, package: bool) -> Iterator[tuple[st
     for statement in _statements(tree.body):
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0],) * 2
+                top = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (top, top)
         elif isinstance(statement, ast.ImportFrom):
             up = statement.level - package
             base = parts[: len(parts) - up] if statement.level else []
