@@ -23,6 +23,7 @@ from hfcheck.example_models import LLAMA, llama_tensors
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.formats.torch_state import Root, StateDict
+from hfcheck.pickle_judged import is_loaded
 from hfcheck.rule import Example, Rule
 
 BIN = "pytorch_model.bin"
@@ -69,6 +70,11 @@ class NoStateDict(Rule):
             near_miss=True,
         ),
         Example(
+            "a checkpoint of another library under this name: no config says that transformers loads it",
+            {BIN: TorchZip({"a": F16}, inside=("state_dict",))},
+            near_miss=True,
+        ),
+        Example(
             "a shard without tensors beside one that has them",
             {
                 "config.json": LLAMA,
@@ -84,7 +90,8 @@ class NoStateDict(Rule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        states = {path: state for path in facts.loaded if (state := facts.torch_object(path)) is not None}
+        paths = (path for path in facts.loaded if is_loaded(facts, path))
+        states = {path: state for path in paths if (state := facts.torch_object(path)) is not None}
         is_empty = not any(state.stored for state in states.values())
         for path, state in states.items():
             if state.nested is not None:
