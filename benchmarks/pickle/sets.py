@@ -34,6 +34,8 @@ def hostile(out: Path) -> list[Case]:
 
 
 def _twins(out: Path) -> None:
+    for group in {twin.group for twin in twins()}:
+        shutil.rmtree(out / group, ignore_errors=True)
     for twin in twins():
         folder = out / twin.group / twin.name
         folder.mkdir(parents=True, exist_ok=True)

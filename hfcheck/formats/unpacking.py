@@ -22,6 +22,7 @@ from hfcheck.formats import (
     zip_,
     zip_members,
 )
+from hfcheck.formats.collector import paused
 from hfcheck.formats.joblib_ import Arrays
 from hfcheck.formats.parts import MAX_DEPTH, MAX_INFLATED, MAX_MEMBER, Gathered, Part
 from hfcheck.formats.pickle_facts import Consumer
@@ -40,6 +41,7 @@ _END = 2**16 + _END_RECORD
 """Bytes at the end in which the end record of a zip archive is looked for."""
 
 
+@paused()
 def follow(stream: IO[bytes], archive: ZipFacts | None, *, named: bool) -> PickledFacts | None:
     """As `pickled.read`, which is the door to this module."""
     gathered = Gathered(named)

@@ -109,6 +109,16 @@ def test_names(tmp_path: Path, convert: Convert) -> None:
     }  # fmt: skip
 
 
+def test_opcodes_that_only_the_weights_only_machine_lacks(tmp_path: Path, convert: Convert) -> None:
+    """`from_pretrained` refuses the file, and all that is in it are tensors: this is what the command is for."""
+    state = {"a": torch.arange(6.0).view(2, 3)}
+    torch.save(state, tmp_path / ONE, pickle_protocol=4)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    code, _, error = convert(tmp_path)
+    assert code == 0, error
+    assert torch.equal(safetensors.load_file(tmp_path / SAFE)["a"], state["a"])
+
+
 def shards(folder: Path, *, metadata: Any = None) -> State:  # noqa: ANN401 - JSON
     state = {name: torch.full((100,), float(ord(name))) for name in "abcde"}
     parts = {"pytorch_model-00001-of-00002.bin": "abc", "pytorch_model-00002-of-00002.bin": "de"}
