@@ -18,12 +18,14 @@ from benchmarks.pickle.benign import environment
 from benchmarks.pickle.sets import Case
 
 ROOT = Path(__file__).parents[2]
+PICKLESCAN = ("picklescan==1.0.5", "numpy==2.2.6", "py7zr")
+"""With what it wants to have beside it for arrays and for 7z."""
 TOOLS: dict[str, tuple[str, ...]] = {
     "hfcheck": (str(ROOT),),
     "fickling": ("fickling==0.1.12", "typing_extensions"),
     "fickling (API)": ("fickling==0.1.12", "typing_extensions"),
-    "picklescan": ("picklescan==1.0.5",),
-    "picklescan --strict": ("picklescan==1.0.5",),
+    "picklescan": PICKLESCAN,
+    "picklescan --strict": PICKLESCAN,
     "modelscan": ("modelscan==0.8.8",),
     "modelaudit": ("modelaudit==0.2.54",),
 }
@@ -35,6 +37,7 @@ def results_file(work: Path, tool: str) -> Path:
 
 
 def program(work: Path, tool: str, given: dict[str, str]) -> str:
+    """The Python of a scanner."""
     if tool in given:
         return given[tool]
     return str(environment(work / "environments" / tool.split(maxsplit=1)[0], TOOLS[tool]))

@@ -95,10 +95,14 @@ def _wait(child: int) -> tuple[int, resource.struct_rusage, bool]:
         time.sleep(0.002)
 
 
-def _findings(output: Path) -> list[tuple[str, str, str]]:
-    """Of hfcheck: id, severity and message."""
+def _findings(tool: str, output: Path) -> list[tuple[str, str, str]]:
+    """Of hfcheck and modelaudit: id, severity and message."""
+    if tool not in ("hfcheck", "modelaudit"):
+        return []
     try:
         report = json.loads(output.with_suffix(".out").read_text(encoding="utf-8"))
+        if tool == "modelaudit":
+            return [("", issue["severity"], issue["message"][:KEPT]) for issue in report["issues"]]
         return [
             (finding["id"], finding["severity"], finding["message"][:KEPT])
             for repository in report["repositories"]
@@ -143,7 +147,7 @@ def main() -> None:
             "cpu": used.ru_utime + used.ru_stime,
             "mb": used.ru_maxrss / 1024,
             "stderr": errors,
-            "findings": _findings(output) if tool == "hfcheck" else [],
+            "findings": _findings(tool, output),
         }
         print(json.dumps(result), flush=True)
 

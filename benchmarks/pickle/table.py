@@ -44,6 +44,8 @@ def _verdict(tool: str, result: dict[str, Any]) -> Verdict:
             severities.add("incomplete")
         said = "flagged" if "error" in severities else "incomplete" if "incomplete" in severities else "clean"
         return Verdict(said, frozenset(severities), cpu, mb)
+    if tool == "modelaudit" and severities & {"warning", "critical"}:
+        code = 1  # it says so with 2 where it also stopped somewhere
     if tool == "modelscan" and code == UNSUPPORTED:
         code = 0
     return Verdict({0: "clean", 1: "flagged"}.get(code, "error"), frozenset(), cpu, mb)
@@ -51,10 +53,11 @@ def _verdict(tool: str, result: dict[str, Any]) -> Verdict:
 
 def tally(cases: list[Case], files: dict[str, Path]) -> Tally:
     verdicts: dict[str, dict[str, Verdict]] = {}
+    paths = {case.path for case in cases}
     for tool, file in files.items():
         if file.exists():
             results = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-            verdicts[tool] = {result["path"]: _verdict(tool, result) for result in results}
+            verdicts[tool] = {r["path"]: _verdict(tool, r) for r in results if r["path"] in paths}
     return Tally(cases, verdicts)
 
 

@@ -62,12 +62,11 @@ def read(  # noqa: PLR0913 - where the stream lies, and what its loader adds to 
         begin = pending.pop(0)
         first = run(source, begin, wrapped, load, opcodes=MAX_OPCODES - spent)
         spent += first.opcodes
-        if found and not _is_pickle(first):
+        complete = complete_run(source, first, wrapped, load)
+        if found and not _is_pickle(complete):
             found[-1] = _with(found[-1], Event(EventKind.TRAILING, begin, f"{source.size - begin} bytes follow"))
             continue
-        facts = facts_of(
-            complete_run(source, first, wrapped, load), consumer, member=member, origin=origin, number=len(found)
-        )
+        facts = facts_of(complete, consumer, member=member, origin=origin, number=len(found))
         if found:
             found[-1] = _with(found[-1], Event(EventKind.TRAILING, begin, "another pickle follows"))
         found.append(facts)

@@ -281,8 +281,8 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
             elif code == 0x2E:  # STOP
                 machine.at = base + start
                 found.root = stack.pop()
-                found.end = base + pos
-                machine.ended(found.end)
+                found.end = end = base + pos
+                machine.ended(end)
                 break
             else:
                 machine.at = base + start

@@ -280,12 +280,14 @@ class Machine:
     def _check_index(self, target: Value, key: Value, value: Value) -> None:
         """`target[key] = value` for a target that is no dictionary."""
         if type(target) in (list, bytearray):
-            if isinstance(key, _UNKNOWN) or (type(target) is bytearray and isinstance(value, _UNKNOWN)):
+            if isinstance(key, _UNKNOWN):
                 return
-            fits = type(target) is list or (type(value) in (int, bool) and 0 <= value < 256)
-            if type(key) in (int, bool) and -len(target) <= key < len(target) and fits:
-                target[key] = value
-                return
+            if type(key) in (int, bool) and -len(target) <= key < len(target):
+                if type(target) is bytearray and isinstance(value, _UNKNOWN):
+                    return
+                if type(target) is list or (type(value) in (int, bool) and 0 <= value < 256):
+                    target[key] = value
+                    return
         raise self.stopped("a dictionary to put items into")
 
     def build(self, stack: list[Value], state: Value, at: int) -> int:

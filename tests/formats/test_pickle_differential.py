@@ -218,6 +218,8 @@ ROWS: dict[str, Row] = {
     "a list as a key": Row(b"}]Ns0", c=False, python=False),
     "BUILD with None on what has no state": Row(b"NNb0", c=True, python=True),
     "BUILD with an empty dictionary on what has no state": Row(b"N}b0", c=False, python=True),
+    "a byte at no index": Row(b"\x96" + bytes(8) + b"G" + bytes(8) + b"cother\nother\ns0", c=False, python=False),
+    "a byte at an index beyond": Row(b"\x96" + bytes(8) + b"K\x00cother\nother\ns0", c=False, python=False),
     "a call of a constant": Row(b"N)R0", c=False, python=False),
     "EXT with a number that nobody registered": Row(b"\x83\xe7\x030", c=False, python=False),
     "EXT with 0": Row(b"\x82\x000", c=False, python=False),
@@ -356,6 +358,11 @@ REGRESSIONS = {
     + b"module\nname\n.",
     "STOP inside a frame: the next pickle begins behind it": frame(b"N.X\x10\0\0\0") + b"cmodule\nname\n)R" * 3 + b".",
     "STOP inside a frame that is longer than the stream": frame(b"N.", 200) + b"cmodule\nname\n)R.",
+    "what follows a pickle comes to its end only where a frame is dropped": b"N."
+    + frame(b"V\\uz")
+    + b"a\n0"
+    + HARMLESS,
+    "an unknown byte at no index": b"\x96" + bytes(8) + b"G" + bytes(8) + b"cmodule\nname\ns.",
     "a memo index beyond 64 bits": b"Np18446744073709551616\n0" + HARMLESS,
     "a number of many digits": b"F" + b"1" * 5000 + b"\n0" + HARMLESS,
 }

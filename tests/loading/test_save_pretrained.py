@@ -10,7 +10,7 @@ import pytest
 from hfcheck import engine, registry
 from hfcheck.config import Settings
 from hfcheck.finding import Severity
-from hfcheck.report import Reason, RepositoryReport
+from hfcheck.report import RepositoryReport
 
 pytestmark = pytest.mark.loader
 
