@@ -10,10 +10,11 @@ from struct import Struct
 
 from hfcheck.formats.collector import paused
 from hfcheck.formats.pickle_facts import Stopped
-from hfcheck.formats.pickle_opcodes import KEYS, MAX_HELD, NEVER, Machine
+from hfcheck.formats.pickle_opcodes import rare
 from hfcheck.formats.pickle_reads import ARGUMENTS
 from hfcheck.formats.pickle_run import Load, Method, Run, Stop, Wrapped
 from hfcheck.formats.pickle_source import WINDOW, Source
+from hfcheck.formats.pickle_state import KEYS, MAX_HELD, NEVER, Machine
 from hfcheck.formats.pickle_values import Call, Dict, Global, How, Persistent
 
 __all__ = ["Load", "Method", "Run", "Source", "Wrapped", "run"]
@@ -121,7 +122,7 @@ class _Turns:
 
 
 def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PLR0912, PLR0915 - one case an opcode
-    """The loop. `pos` counts from the start of the window; an opcode that is not here has a method of `Machine`."""
+    """The loop. `pos` counts from the start of the window; an opcode that is not here is in `pickle_opcodes`."""
     found = turns.found
     calls, imports, persistent = found.calls, found.globals, found.persistent
     memo, load = machine.memo, machine.load
@@ -287,7 +288,7 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
             else:
                 machine.at = base + start
                 machine.stack = stack
-                pos = machine.rare(code, base + pos) - base
+                pos = rare(machine, code, base + pos) - base
                 stack = machine.stack
                 if code == 0x95:  # FRAME: there is another place at which to turn
                     soft = 0
