@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PICKLESCAN = ("picklescan==1.0.5", "numpy==2.2.6", "py7zr")
 """With what it wants to have beside it for arrays and for 7z."""
 TOOLS: dict[str, tuple[str, ...]] = {
-    "hfcheck": (str(ROOT),),
+    "hfcheck": (f"{ROOT}[archives]",),
     "fickling": ("fickling==0.1.12", "typing_extensions"),
     "fickling (API)": ("fickling==0.1.12", "typing_extensions"),
     "picklescan": PICKLESCAN,
@@ -40,7 +40,11 @@ def program(work: Path, tool: str, given: dict[str, str]) -> str:
     """The Python of a scanner."""
     if tool in given:
         return given[tool]
-    return str(environment(work / "environments" / tool.split(maxsplit=1)[0], TOOLS[tool]))
+    python = str(environment(work / "environments" / tool.split(maxsplit=1)[0], TOOLS[tool]))
+    if tool == "hfcheck":  # what is in the checkout now, not what was there last time
+        again = [python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(ROOT)]
+        subprocess.run(again, check=True)
+    return python
 
 
 def _offline() -> list[str]:

@@ -47,9 +47,9 @@ there, and every scanner reads each of them. None of them is ever loaded.
   fickling's API anything but "likely safe" in any member.
 - `e`: error, crash or limit of the scanner (60 s of CPU, 6 GiB); `i`: hfcheck says "incomplete". Neither is a find.
 
-{date}, {version}, CPython {python}, a virtual machine of 2 cores with other work to do. fickling
-0.1.12, picklescan 1.0.5 with numpy and py7zr, modelscan 0.8.8, modelaudit 0.2.54, which is slow and was given a part of
-the benign files (`--every 4`, "of").
+{date}, {version} with its extra `archives` (without it lz4, zstd and 7z are "incomplete"), CPython
+{python}, a virtual machine of 2 cores with other work to do. fickling 0.1.12, picklescan 1.0.5 with numpy and py7zr,
+modelscan 0.8.8, modelaudit 0.2.54, which is slow and was given a part of the benign files (`--every 4`, "of").
 
 ## Hostile files found
 

@@ -89,7 +89,7 @@ def detection(tally: Tally) -> str:
             known = [(case, verdicts[case.path]) for case in members if case.path in verdicts]
             hits = sum(found(tool, case, verdict) for case, verdict in known)
             failed = sum(verdict.said == "error" for case, verdict in known if not found(tool, case, verdict))
-            shown = f"{100 * hits / max(1, len(known)):.0f} %" if group == "**all**" else str(hits)
+            shown = f"{100 * hits / max(1, len(known)):.1f} %" if group == "**all**" else str(hits)
             row.append(shown + (f"+{failed}e" if failed else ""))
         rows.append(row)
     return markdown(["class", "files", *tally.verdicts], rows)

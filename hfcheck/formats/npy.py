@@ -28,6 +28,10 @@ class NpyInvalid(Invalid):
     """There is no array here that numpy would read."""
 
 
+class NpyTruncated(NpyInvalid):
+    """The header is to be longer than the file is."""
+
+
 @dataclass(frozen=True, slots=True)
 class NpyFacts:
     """`begin` is the first byte behind the header.
@@ -55,7 +59,7 @@ def read(stream: IO[bytes]) -> NpyFacts:
     start = 10 if major == 1 else 12
     length = int.from_bytes(head[8:start], "little")
     if start + length > size:
-        raise NpyInvalid(8, f"a header of at most {max(size - start, 0)} bytes, not {length}")
+        raise NpyTruncated(8, f"a header of at most {max(size - start, 0)} bytes, not {length}")
     stream.seek(start)
     text = stream.read(min(length, _SEARCHED)).decode("utf-8" if major == 3 else "latin-1", "replace")
     if length > MAX_HEADER:

@@ -153,6 +153,8 @@ def _npy(part: Part, gathered: Gathered) -> Parts:
     try:
         facts = npy.read(part.open())
     except npy.NpyInvalid as error:
+        if isinstance(error, npy.NpyTruncated):
+            gathered.odd(OddityKind.TRUNCATED, part, error.offset, f"expected {error.expected}")
         gathered.leave(part.member, f"expected {error.expected}")
         return True
     gathered.consumer = gathered.consumer or Consumer.NUMPY
