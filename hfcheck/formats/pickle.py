@@ -228,7 +228,7 @@ def _measure(found: Run) -> None:
 def _name(value: Value) -> object:
     """What uses of the same thing have in common: the name of a global, the callee of a result, else the thing."""
     if isinstance(value, Global):
-        return value.module, value.name, value.how
+        return value.module, value.name
     if isinstance(value, Call):
         callee = value.callee
         return ("result", callee.module, callee.name) if isinstance(callee, Global) else id(value)
@@ -303,16 +303,17 @@ def _methods(found: Iterable[Method]) -> tuple[MethodUse, ...]:
 
 def _persistent(found: Run) -> tuple[PersistentUse, ...]:
     """Ids by their form: a tuple by its first item and its length, where that is a constant."""
-    firsts: dict[object, PersistentUse] = {}
+    firsts: dict[object, Persistent] = {}
+    counts: dict[object, int] = {}
     for use in found.persistent:
         id_ = use.id
-        first = id_[0] if isinstance(id_, tuple) and id_ else None
-        form = (type(id_), first, len(id_)) if isinstance(first, str) else (type(id_), None, 0)
-        before = firsts.get(form)
-        firsts[form] = PersistentUse(id_, use.offset) if before is None else replace(before, count=before.count + 1)
-        if len(firsts) > MAX_USES:
-            break
-    return tuple(firsts.values())
+        first = id_[0] if type(id_) is tuple and id_ else None
+        form = (first, len(id_)) if type(first) is str else type(id_)
+        if form in firsts:
+            counts[form] += 1
+        elif len(firsts) < MAX_USES:
+            firsts[form], counts[form] = use, 1
+    return tuple(PersistentUse(use.id, use.offset, counts[form]) for form, use in firsts.items())
 
 
 def _events(found: Iterable[Event]) -> tuple[Event, ...]:

@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913, PLR0917 - what its loader adds to the machine
     if found.error is not None:
         machine.failed()
     found.protocol = machine.protocol
-    found.shared, found.depth = machine.shared, machine.depth
+    found.shared = machine.shared
     return found
 
 
@@ -129,7 +129,7 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
     stack, meta = machine.stack, machine.meta
     data, base, soft, pos, count = b"", at, 0, 0, 0
     integer, real, word = _INT.unpack_from, _FLOAT.unpack_from, _WORD.unpack_from
-    start, most = pos, machine.most
+    start, most, deepest = pos, machine.most, 0
     refused: int | None = None
     try:
         while True:
@@ -193,7 +193,8 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
             elif code == 0x28:  # MARK
                 meta.append(stack)
                 stack = []
-                machine.depth = max(machine.depth, len(meta))
+                if len(meta) > deepest:  # noqa: PLR1730 - `max` is a call
+                    deepest = len(meta)
             elif code == 0x86:  # TUPLE2
                 value = stack.pop()
                 stack[-1] = (stack[-1], value)
@@ -279,6 +280,23 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
                 else:
                     machine.at = base + start
                     stack.append(machine.computed_global(module, value))
+            elif code == 0x63:  # GLOBAL
+                middle = data.find(b"\n", pos)
+                end = data.find(b"\n", middle + 1)
+                if pos < middle < end - 1:
+                    named = Global(
+                        data[pos:middle].decode(),
+                        data[middle + 1 : end].decode(),
+                        base + start,
+                        How.GLOBAL,
+                        machine.protocol,
+                    )
+                    imports.append(named)
+                    stack.append(named)
+                    pos = end + 1
+                else:
+                    machine.at, machine.stack = base + start, stack
+                    pos = rare(machine, code, base + pos) - base
             elif code == 0x2E:  # STOP
                 machine.at = base + start
                 found.root = stack.pop()
@@ -296,5 +314,5 @@ def _follow(at: int, machine: Machine, turns: _Turns) -> None:  # noqa: C901, PL
         machine.at = base + start
         raise
     finally:
-        found.opcodes = count
+        found.opcodes, found.depth = count, deepest
         found.refused_opcode = refused if machine.refused is None else machine.refused

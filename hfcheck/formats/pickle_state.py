@@ -59,7 +59,6 @@ class Machine:
         self.frame_end = NEVER
         self.refused: int | None = None
         self.shared = 0
-        self.depth = 0
         self.held = 0
         self.walked = 0
         self.counts: dict[EventKind, int] = {}
