@@ -25,8 +25,8 @@ next depends on a registry, on buffers or on an encoding that is not in the stre
 _WINDOW = "WINDOW"
 """The name of the constant in the module of the machine, which exports it to nobody."""
 
-_STUBS = ("Kind", "Stub", "Thing", "keywords must be strings")
-"""What a TypeError says where it lies with a stub."""
+_STUBS = ("Kind", "Stub", "Thing", "keywords must be strings", "'memoryview' object")
+"""What an error says where it lies with a stub, or with the view of a buffer, of which we know no more than of one."""
 
 _LINES = {How.GLOBAL, How.INST}
 _EXTENSIONS = {0x82: 2, 0x83: 3, 0x84: 5}
@@ -123,7 +123,8 @@ def _is_pickle(load: Load) -> bool:
     """Whether what follows a pickle counts as another one: it ends, or imports something with a name."""
     named = [note.rest for note in load.notes if note.kind == "global" and note.rest[0][1] != "extension"]
     return load.error is None or any(
-        all(word.isidentifier() for part in rest[:2] for word in part[1].split(".")) for rest in named
+        all(part[2] == len(part[1]) and word.isidentifier() for part in rest[:2] for word in part[1].split("."))
+        for rest in named
     )
 
 
@@ -182,7 +183,11 @@ def _on_stubs(answer: Answer) -> bool:
 
 def _is_of_a_stub(error: str | None) -> bool:
     """Whether a machine stopped at a stub where it would go on with some real object."""
-    return error is not None and error.startswith("TypeError") and any(word in error for word in _STUBS)
+    return (
+        error is not None
+        and error.startswith(("TypeError", "AttributeError"))
+        and any(word in error for word in _STUBS)
+    )
 
 
 def events(found: Ours) -> list[Event]:
