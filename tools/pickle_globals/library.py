@@ -28,6 +28,7 @@ _LOSSES: Final = (
     "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss CyHalfMultinomialLoss CyHalfPoissonLoss"
     " CyHalfSquaredError CyHalfTweedieLoss CyHalfTweedieLossIdentity CyHuberLoss CyLossFunction CyPinballLoss"
 )
+_UNPICKLED_LOSSES: Final = f"{_LOSSES} {' '.join(f'__pyx_unpickle_{name}' for name in _LOSSES.split())}"
 _SCALARS: Final = (
     "bool bool_ byte bytes_ cdouble cfloat character clongdouble clongfloat complex128 complex256 complex64"
     " complexfloating csingle datetime64 double flexible float128 float16 float32 float64 float_ floating generic half"
@@ -174,8 +175,8 @@ GROUPS: Final = (
         " neighbors/_quad_tree.pyx, metrics/_dist_metrics.pyx.tp, linear_model/_sgd_fast.pyx.tp, _loss/_loss.pyx.tp;"
         " names of older modules from the extension modules of 0.18.2 to 1.7.2, of which some calls itself `_loss`",
         {
-            "_loss": _LOSSES,
-            "sklearn._loss._loss": f"{_LOSSES} {' '.join(f'__pyx_unpickle_{name}' for name in _LOSSES.split())}",
+            "_loss": _UNPICKLED_LOSSES,
+            "sklearn._loss._loss": _UNPICKLED_LOSSES,
             "sklearn.linear_model._sgd_fast": _SGD_LOSSES,
             "sklearn.linear_model.sgd_fast": _SGD_LOSSES,
             "sklearn.metrics._dist_metrics": f"{_SIZED_DISTANCES} newObj __pyx_unpickle_DistanceMetric",
