@@ -19,9 +19,11 @@ from collections.abc import Iterator
 
 from hfcheck.example import TorchLegacy, TorchZip
 from hfcheck.example_models import LLAMA, llama_tensors
+from hfcheck.example_pickles import call, torch_zip
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
-from hfcheck.pickle_judged import is_loaded
+from hfcheck.pickle_judged import is_loaded, judged_in
+from hfcheck.pickle_tiers import Tier
 from hfcheck.rule import Example, Rule
 
 BIN, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -67,11 +69,25 @@ class PickledWeights(Rule):
             {"config.json": LLAMA, "model.safetensors": llama_tensors(), "optimizer.pt": TorchZip({"a": F16})},
             near_miss=True,
         ),
+        Example(
+            "a pickle that is more than data, of which PKL002 speaks",
+            {"config.json": LLAMA, BIN: torch_zip(call("posix", "system", "echo hfcheck-marker"))},
+            near_miss=True,
+        ),
         Example("a file of another library under this name", {BIN: TorchZip({"a": F16})}, near_miss=True),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         paths = [path for path in facts.loaded if is_loaded(facts, path) and not path.endswith(".safetensors")]
-        if paths and facts.opened is not None:
+        if paths and facts.opened is not None and all(_is_data(facts, path) for path in paths):
             count = f"in {len(paths)} pickles" if len(paths) > 1 else "in a pickle"
             yield self.finding(At(facts.opened), f"the weights are {count}, and there are no safetensors beside it")
+
+
+def _is_data(facts: Facts, path: str) -> bool:
+    """Whether a file holds tensors and nothing else that a pickle can hold: of all others, other rules speak."""
+    reading = facts.reading(path)
+    if reading is None or reading.pickled is None:
+        return False
+    pickles = judged_in(path, reading.pickled)
+    return all(each.pickle.complete and all(use.tier is Tier.DATA for use in each.imports) for each in pickles)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     """In a hook and not in a fixture: rules are discovered while tests are collected."""
+    # `hfcheck.__main__` takes the working folder off the front of the path, and `tools` must still be found.
+    sys.path.append(str(ROOT))
 
     def own(*, group: str) -> EntryPoints:
         return EntryPoints(filter(_is_own, entry_points(group=group)))
