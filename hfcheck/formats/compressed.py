@@ -54,19 +54,21 @@ if TYPE_CHECKING:
 class Codec:
     """A way to compress: `frame` unpacks one frame, and each begins with `magic`; without one there is only one.
 
+    Zstandard has no `frame`: its package reads a whole stream.
+
     `data` gives the first byte of the data of a frame, None where its header is damaged; `tail` bytes follow them.
     """
 
     name: str
     magic: bytes
-    frame: "Callable[[], Frame]"
+    frame: "Callable[[], Frame] | None"
     data: Callable[[IO[bytes], int], int | None]
     tail: int = 0
 
 
 def chunks(stream: IO[bytes], codec: Codec, begin: int = 0) -> Iterator[bytes]:
     """What a stream unpacks to, from byte `begin` on; raises CompressedInvalid where it is damaged or ends early."""
-    if codec is ZSTD:
+    if codec.frame is None:
         yield from _zstandard(stream)
         return
     at: int | None = begin
@@ -74,15 +76,15 @@ def chunks(stream: IO[bytes], codec: Codec, begin: int = 0) -> Iterator[bytes]:
         data = codec.data(stream, at)
         if data is None:
             raise CompressedInvalid(at, f"the header of {codec.name}")
-        at = yield from _frame(stream, codec, data)
+        at = yield from _frame(stream, codec, codec.frame(), data)
         if at is not None:
             stream.seek(at)
             at = at if codec.magic and stream.read(len(codec.magic)) == codec.magic else None
 
 
-def _frame(stream: IO[bytes], codec: Codec, at: int) -> Generator[bytes, None, int]:
+def _frame(stream: IO[bytes], codec: Codec, frame: "Frame", at: int) -> Generator[bytes, None, int]:
     """The chunks of one frame; returns the byte behind it."""
-    frame, size = codec.frame(), FIRST
+    size = FIRST
     while not frame.eof:
         data = b""
         if frame.needs_input:
@@ -172,10 +174,6 @@ def _lz4() -> "Frame":
     return frame
 
 
-def _none() -> "Frame":
-    raise NotImplementedError
-
-
 def _here(_stream: IO[bytes], at: int) -> int:
     return at
 
@@ -214,4 +212,4 @@ LZMA = Codec("an lzma stream", b"", _lzma, _here)
 ZLIB = Codec("a zlib stream", b"", _Deflate, _behind_zlib)
 DEFLATE = Codec("a deflated member", b"", _Deflate, _here)
 LZ4 = Codec("an LZ4 stream", b"\x04\x22\x4d\x18", _lz4, _here)
-ZSTD = Codec("a Zstandard stream", b"\x28\xb5\x2f\xfd", _none, _here)
+ZSTD = Codec("a Zstandard stream", b"\x28\xb5\x2f\xfd", None, _here)
