@@ -8,17 +8,14 @@ from hfcheck.conversion.layout import ORDER
 from hfcheck.conversion.source import Source
 from hfcheck.facts import Facts
 from hfcheck.finding import Severity, quote
-from hfcheck.formats import torch_zip
 from hfcheck.formats.pickle_facts import Consumer
 from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.torch_state import Fault, FaultKind, Root, StateDict
 from hfcheck.formats.torch_tensor import StoredTensor, TensorKind
-from hfcheck.formats.zip_ import ZipFacts
 from hfcheck.pickle_judged import judged_in
 from hfcheck.pickle_tiers import Tier
 from hfcheck.repository import Form
 from hfcheck.rule import Rule
-from hfcheck.shelf import Reading
 
 FAMILIES = ("PKL", "SEC", "FMT")
 """Rules whose errors about a file stop its conversion."""
@@ -73,22 +70,7 @@ def _of_file(facts: Facts, path: str) -> Iterator[Obstacle]:
         yield Obstacle(path, "it is no file of torch.save")
         return
     yield from (Obstacle(path, why) for why in _of_pickles(path, reading.pickled))
-    if _byte_order(facts, reading) not in (None, b"little", b"big"):
-        yield Obstacle(path, "its record `byteorder` says what torch does not know")
     yield from (Obstacle(path, why) for why in _of_state(reading.pickled.state))
-
-
-def _byte_order(facts: Facts, reading: Reading) -> bytes | None:
-    """The record of a torch archive that says so; None where there is none, which means little-endian.
-
-    `big` is an oddity that is told as such.
-    """
-    archive = torch_zip.describe(reading.facts) if isinstance(reading.facts, ZipFacts) else None
-    if archive is None or archive.byteorder is None or archive.byteorder.data_offset is None:
-        return None
-    with facts.shelf.repository.open(reading.entry) as stream:
-        stream.seek(archive.byteorder.data_offset)
-        return stream.read(min(archive.byteorder.compressed, len(b"little") + 1))
 
 
 def _of_pickles(path: str, pickled: PickledFacts) -> Iterator[str]:

@@ -101,6 +101,7 @@ class Kind(Enum):
     LOCAL_SIZES = (Effect.AMBIGUOUS, "a streaming reader takes other bytes for the member than torch and zipfile")
     # The data of those members that hfcheck reads (`hfcheck.formats.zip_members`).
     CRC = (Effect.AMBIGUOUS, "torch reads it all the same, zipfile and the scanners built on it refuse it")
+    BYTE_ORDER = (Effect.TORCH_REFUSES, "torch raises `Unknown endianness type`")
     # The layout of the members.
     BEYOND_END = (Effect.TORCH_REFUSES, "the file ends before the member does")
     OVERLAP = (Effect.AMBIGUOUS, "the bytes of one member are read as another, which is also how bombs are made")

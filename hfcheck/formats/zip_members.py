@@ -103,10 +103,14 @@ class _Archive:
     def _check_byte_order(self) -> None:
         record = self.torch.byteorder if self.torch is not None else None
         inner = self._content(record, always=True) if record is not None else None
-        if inner is None:
+        if record is None or inner is None:
             return
-        if inner.at(0, 4) == b"big\0"[: inner.size]:
+        order = inner.at(0, len(b"little") + 1)
+        if order == b"big":
             self.gathered.odd(OddityKind.BYTEORDER, inner, 0, "its record `byteorder` says big: each value is swapped")
+        elif order != b"little" and self.part.member is None:
+            detail = f"the record {quote(record.name)} says neither little nor big"
+            self.gathered.differences.append(Difference(Kind.BYTE_ORDER, record.name, record.header_offset, detail))
         self._release(inner)
 
     def _storages(self) -> set[int]:

@@ -417,3 +417,15 @@ def test_the_crc_of_a_deflated_pickle(unpickled: Unpickled) -> None:
     facts = unpickled(bytes(data).replace(crc, b"\1\2\3\4"))
     assert facts is not None
     assert [difference.kind for difference in facts.differences] == [Kind.CRC]
+
+
+@pytest.mark.parametrize("order", [b"", b"big\n", b"middle", b"little "])
+def test_a_byte_order_that_torch_does_not_know(order: bytes, unpickled: Unpickled, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    data = torch_zip(HARMLESS, ("m/byteorder", order))
+    facts = unpickled(data)
+    assert facts is not None
+    assert [difference.kind for difference in facts.differences] == [Kind.BYTE_ORDER]
+    (tmp_path / "m.pt").write_bytes(data)
+    with pytest.raises(ValueError, match="Unknown endianness type"):
+        torch.load(tmp_path / "m.pt", weights_only=True)
