@@ -1,6 +1,7 @@
 """Shuts out the rules of other installed packages: what a test sees depends on this checkout alone."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -22,6 +23,9 @@ def pytest_configure() -> None:
     """In a hook and not in a fixture: rules are discovered while tests are collected."""
     # `hfcheck.__main__` takes the working folder off the front of the path, and `tools` must still be found.
     sys.path.append(str(ROOT))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run that was started in the background ignores Ctrl-C, and so would all the programs that it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def own(*, group: str) -> EntryPoints:
         return EntryPoints(filter(_is_own, entry_points(group=group)))
