@@ -17,7 +17,7 @@ from hfcheck.opinion.answer import Voice
 from hfcheck.opinion.gather import Heard, Interview, gather
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
 from hfcheck.repository import Entry, Form, Repository, scan
-from hfcheck.rule import Rule
+from hfcheck.rule import EngineRule, Rule
 from hfcheck.shelf import Reading
 
 PER_RULE = 100
@@ -47,7 +47,7 @@ class Runaway(Exception):
     """A rule found more than anybody could read: what it had still to say is not known."""
 
 
-class RuleCrashed(Rule):
+class RuleCrashed(EngineRule):
     """A rule, of hfcheck or of a plugin, failed on this repository.
 
     ## What it finds
@@ -67,14 +67,9 @@ class RuleCrashed(Rule):
     severity = Severity.ERROR
     since = "0.1"
     hint = "Report this to the authors of the rule; `--debug` shows the traceback."
-    bad = ()
-    good = ()
-
-    def check(self, facts: Facts) -> Iterator[Finding]:  # noqa: ARG002 - the engine makes these findings
-        return iter(())
 
 
-class FindingsCapped(Rule):
+class FindingsCapped(EngineRule):
     """There are more findings than are shown.
 
     ## What it finds
@@ -92,11 +87,6 @@ class FindingsCapped(Rule):
     severity = Severity.NOTE
     since = "0.1"
     hint = "Put right what is shown and run hfcheck again."
-    bad = ()
-    good = ()
-
-    def check(self, facts: Facts) -> Iterator[Finding]:  # noqa: ARG002 - the engine makes these findings
-        return iter(())
 
 
 OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped(), *notes.RULES)

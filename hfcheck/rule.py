@@ -8,7 +8,7 @@ from hfcheck.example import Example
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 
-__all__ = ["Example", "Rule"]
+__all__ = ["EngineRule", "Example", "Rule"]
 
 
 class Rule(ABC):
@@ -34,3 +34,13 @@ class Rule(ABC):
     def finding(self, at: At, message: str, *, hint: str | None = None, severity: Severity | None = None) -> Finding:
         """A finding of this rule; the hint and the severity are the rule's own unless the case has better ones."""
         return Finding(self.id, self.name, severity or self.severity, at, message, hint or self.hint)
+
+
+class EngineRule(Rule):
+    """A rule whose findings the engine makes, of what happens on the way: it has nothing to look for in a unit."""
+
+    bad = ()
+    good = ()
+
+    def check(self, facts: Facts) -> Iterator[Finding]:  # noqa: ARG002 - the engine makes these findings
+        return iter(())

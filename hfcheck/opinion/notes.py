@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
 from hfcheck.opinion.answer import Judged, Leaning
 from hfcheck.opinion.gather import Heard
-from hfcheck.rule import Rule
+from hfcheck.rule import EngineRule, Rule
 
 SHOWN = 300
 """Characters of its reasons."""
@@ -16,7 +15,7 @@ MAX_NOTES = 64
 """Places with a note of their own; the JSON report has all of them."""
 
 
-class SecondOpinion(Rule):
+class SecondOpinion(EngineRule):
     """What fickling says of a pickle, where `--second-opinion` asks it.
 
     ## What it finds
@@ -38,14 +37,9 @@ class SecondOpinion(Rule):
     severity = Severity.NOTE
     since = "0.1"
     hint = "This is no part of the verdict: leave out `--second-opinion` to be rid of it."
-    bad = ()
-    good = ()
-
-    def check(self, facts: Facts) -> Iterator[Finding]:  # noqa: ARG002 - the engine makes these findings
-        return iter(())
 
 
-class OpinionsDiffer(Rule):
+class OpinionsDiffer(EngineRule):
     """fickling and hfcheck say opposite things of a pickle.
 
     ## What it finds
@@ -65,11 +59,6 @@ class OpinionsDiffer(Rule):
     severity = Severity.NOTE
     since = "0.1"
     hint = "Look at the pickle before you load it, and report it if hfcheck is wrong."
-    bad = ()
-    good = ()
-
-    def check(self, facts: Facts) -> Iterator[Finding]:  # noqa: ARG002 - the engine makes these findings
-        return iter(())
 
 
 RULES: tuple[Rule, ...] = (SecondOpinion(), OpinionsDiffer())
