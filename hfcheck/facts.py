@@ -197,8 +197,8 @@ class Facts:
         nowhere = Tensor("", (), 0, 0)
         stored = tensors.keys() | elsewhere.keys()
         elsewhere |= {name: nowhere for names in mapped for name in names if name not in stored}
-        states = [state for path in self.loaded if (state := self.state_dict(path)) is not None]
-        return with_others(judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors), states)
+        load = judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors)
+        return with_others(load, self._loaded_states)
 
     def _stopped_at(self, path: str) -> Load | None:
         """The load that ends at a weight file, or is not known because of it; None for one that is read."""
@@ -319,8 +319,12 @@ class Facts:
     @cached_property
     def shared_tensors(self) -> dict[str, str]:
         """Tensors of the opened files that are another one's bytes under a second name, with the first of its names."""
-        states = (state for path in self.loaded if (state := self.state_dict(path)) is not None)
-        return {name: other for state in states for name, other in shared(state).items()}
+        return {name: other for state in self._loaded_states for name, other in shared(state).items()}
+
+    @cached_property
+    def _loaded_states(self) -> tuple[StateDict, ...]:
+        """The state dicts of the opened files, as far as they are files of torch."""
+        return tuple(state for path in self.loaded if (state := self.state_dict(path)) is not None)
 
     def shard_headers(self, index: Index) -> dict[str, Header] | None:
         """The headers of all shards of an index; None where what is in one of them is not known.

@@ -55,7 +55,6 @@ class Oracle:
     def __init__(self, python: str = sys.executable, seconds: int = 4) -> None:
         self._command = [python, "-I", str(WORKER), str(seconds)]
         self._worker: _Worker | None = None
-        self.deaths = 0
 
     def __enter__(self) -> "Oracle":  # noqa: PYI034 - Python 3.10 has no Self
         return self
@@ -89,7 +88,6 @@ class Oracle:
             for _, variant in questions:
                 answer = worker.answer()
                 if answer is None:
-                    self.deaths += 1
                     yield Answer(variant, ())
                     return
                 left -= 1
