@@ -39,6 +39,7 @@ def accept(spec: Spec, tensors: Mapping[str, Shape]) -> Outcome:
         tuple(loaded.failed),
         (*made.shadowed, *loaded.shadowed),
         loaded.sources,
+        frozenset(loaded.converted),
     )
 
 
@@ -51,6 +52,7 @@ class _Loaded:
     failed: list[Failure] = field(default_factory=list)
     unexpected: dict[str, None] = field(default_factory=dict)
     shadowed: list[str] = field(default_factory=list)
+    converted: set[str] = field(default_factory=set)
 
 
 def _load(spec: Spec, tensors: Mapping[str, Shape], made: Plan) -> _Loaded:
@@ -73,6 +75,8 @@ def _load(spec: Spec, tensors: Mapping[str, Shape], made: Plan) -> _Loaded:
                 absent[name] = sources
                 continue
             loaded.sources[name] = sources
+            if isinstance(taken, Gathered):
+                loaded.converted.add(name)
             if shape != expected:
                 loaded.mismatched.append(Mismatch(name, shape, expected, sources))
     if absent:

@@ -11,18 +11,25 @@ from typing import Any, TypeVar
 
 Json = Mapping[str, Any]
 
+INTEGERS = ("I", "U", "BOOL")
+"""What the names of types that are not floating begin with, as safetensors spells them."""
+
 MAX_BACKBONES = 8
 """Classes in a row that are each the backbone of the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One form of a tensor: it has this shape where the condition holds. All are texts of expressions."""
+    """One form of a tensor: it has this shape where the condition holds. All are texts of expressions.
+
+    `dtype` is that of the constructor, None for the type that the model is built in.
+    """
 
     shape: tuple[str, ...] = ()
     condition: str | None = None
     is_buffer: bool = False
     is_integer: bool = False
+    dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,8 @@ def _variants(forms: Json | list[Json]) -> tuple[Variant, ...]:
             tuple(map(str, form["shape"])),
             form.get("if"),
             form.get("buffer", False),
-            "dtype" in form,  # it stands there only where it is not floating
+            form.get("dtype", "F32").startswith(INTEGERS),
+            form.get("dtype"),
         )
         for form in (forms if isinstance(forms, list) else [forms])
     )

@@ -70,11 +70,13 @@ def _rotary(resolved: Resolved) -> Iterator[ConfigRaises]:
     parts = [parameters[key] for key in parameters if isinstance(layers, list) and key in layers] or [parameters]
     for part in parts:
         kind = part.get("rope_type", UNKNOWN) if isinstance(part, dict) else UNKNOWN
-        if kind is not UNKNOWN and kind not in REQUIRED:
+        is_hashable = type(kind) not in (list, dict)
+        if kind is not UNKNOWN and not (is_hashable and kind in REQUIRED):
             place = next((key for key in ("rope_scaling", "rope_parameters") if key in resolved.given), "")
             name = quote(kind) if isinstance(kind, str) else shown(kind)
             message = f"there is no rotary embedding of the type {name} in transformers"
-            yield ConfigRaises("KeyError", resolved.pointer + pointer(place), message, About.ROPE)
+            error = "KeyError" if is_hashable else "TypeError"
+            yield ConfigRaises(error, resolved.pointer + pointer(place), message, About.ROPE)
             return
 
 

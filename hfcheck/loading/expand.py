@@ -142,20 +142,25 @@ class Expansion:
         """Every tensor of the class; raises NotCertain and TooMany."""
         number = 0
         for tensor in self.model.tensors.values():
-            taken: set[str] = set()
-            for variant in tensor.variants:
-                rows = self.rows(tensor.template, variant.condition)
-                if taken:
-                    free = [stem not in taken for stem in rows.stems]
-                    rows = Rows(list(compress(rows.indices, free)), list(compress(rows.stems, free)))
-                if not rows.stems:
-                    continue
+            for variant, rows in self.instances(tensor):
                 number += len(rows.stems)
                 if number > self.limit:
                     raise TooMany(self.prefix + tensor.template, "", number)
-                yield variant, self._shaped(tensor, variant, rows)
-                if len(tensor.variants) > 1:
-                    taken.update(rows.stems)
+                yield variant, self.shaped(tensor, variant, rows)
+
+    def instances(self, tensor: Tensor) -> Iterator[tuple[Variant, Rows]]:
+        """The instances of a tensor in each of its forms, as many as there are of any."""
+        taken: set[str] = set()
+        for variant in tensor.variants:
+            rows = self.rows(tensor.template, variant.condition)
+            if taken:
+                free = [stem not in taken for stem in rows.stems]
+                rows = Rows(list(compress(rows.indices, free)), list(compress(rows.stems, free)))
+            if not rows.stems:
+                continue
+            yield variant, rows
+            if len(tensor.variants) > 1:
+                taken.update(rows.stems)
 
     def shape(self, variant: Variant, template: str, at: Sequence[int]) -> Shape:
         """The shape of a tensor at these indices."""
@@ -197,7 +202,8 @@ class Expansion:
         kept = [verdicts[key] for key in keys]
         return Rows(list(compress(rows.indices, kept)), list(compress(rows.stems, kept)))
 
-    def _shaped(self, tensor: Tensor, variant: Variant, rows: Rows) -> Mapping[str, Shape]:
+    def shaped(self, tensor: Tensor, variant: Variant, rows: Rows) -> Mapping[str, Shape]:
+        """The shapes of these instances of a tensor, by name."""
         _, tail = split(tensor.template)
         names = [stem + tail for stem in rows.stems]
         first = self.shape(variant, tensor.template, rows.indices[0])

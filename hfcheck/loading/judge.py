@@ -1,7 +1,7 @@
 """What `from_pretrained` would do with a config and the headers of its weights, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Literal
@@ -46,7 +46,9 @@ class Load:
     or what it stops at before the weights. `spec` is there where the weights were compared, `causes` are what explains
     their faults. `is_refused` says that the config is valid and the class is not built from it: `reason` says why.
     `asked` are the fields that its constructor looks at then. `gap` is why it is not checked, where the model is not
-    known; `open_question` the class that the installed transformers may know instead.
+    known; `open_question` the class that the installed transformers may know instead. Where the weights were compared,
+    `choice` is the class with its config, `sources` tells which stored tensors each parameter is made of, and
+    `converted` which of the parameters come from a converter.
     """
 
     architecture: str | None
@@ -62,6 +64,9 @@ class Load:
     asked: tuple[str, ...] = ()
     gap: Gap | None = None
     open_question: Choice | None = None
+    choice: Choice | None = None
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    converted: frozenset[str] = frozenset()
 
 
 def not_checked(reason: str, architecture: str | None = None) -> Load:
@@ -260,6 +265,9 @@ def _compared(checkpoint: _Checkpoint, spec: Spec, what_if: Alternatives | None)
         mismatched=tuple(mismatch.name for mismatch in outcome.mismatched),
         spec=spec,
         causes=explain(evidence),
+        choice=choice,
+        sources=outcome.sources,
+        converted=outcome.converted,
     )
 
 

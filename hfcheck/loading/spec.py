@@ -73,7 +73,8 @@ class Outcome:
     """What a load comes to: the sets that `output_loading_info=True` reports, in natural order of names.
 
     `shadowed` are stored names that were dropped without a word because another name gave the same parameter;
-    `sources` tells for every parameter that was found which stored names it is made of.
+    `sources` tells for every parameter that was found which stored names it is made of, `converted` which of them come
+    from a converter, so that no stored tensor is one of them under another name.
     """
 
     missing: tuple[str, ...]
@@ -82,6 +83,7 @@ class Outcome:
     failed: tuple[Failure, ...]
     shadowed: tuple[str, ...]
     sources: Mapping[str, tuple[str, ...]]
+    converted: frozenset[str] = frozenset()
 
     @property
     def verdict(self) -> Verdict:

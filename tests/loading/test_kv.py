@@ -48,7 +48,7 @@ WHISPER = {
             "mamba",
             "MambaForCausalLM",
             [
-                {"layers": "backbone.layers.", "if": "layer_types[$0] == 'linear_attention'", "kind": "state",
+                {"layers": "backbone.layers.", "kind": "state",
                  "states": [{"shape": ["intermediate_size", "conv_kernel"]},
                             {"shape": ["intermediate_size", "state_size"], "dtype": "F32"}]},
             ],

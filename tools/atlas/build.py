@@ -6,9 +6,11 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from torch import nn
 from transformers import PreTrainedConfig
 
-from tools.atlas import classes, compress, fields, provenance
+from hfcheck.placement.outline import parameter_order
+from tools.atlas import buffers, classes, compress, fields, provenance
 from tools.atlas.reality import TooLong, time_limit
 from tools.atlas.symbolic.configs import config_entry
 from tools.atlas.symbolic.models import model_entry
@@ -36,7 +38,7 @@ def entry(model_type: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in classes.classes(model_type):
         found[name] = _class(model_type, name)
-    return {
+    made = {
         "schema_version": SCHEMA_VERSION,
         "model_type": model_type,
         "engine": {"transformers": version("transformers"), "generator": GENERATOR},
@@ -45,6 +47,7 @@ def entry(model_type: str) -> dict[str, Any]:
         "auto": classes.auto(model_type),
         "classes": compress.compress(found, model_type),
     }
+    return buffers.complete(made)
 
 
 def text(found: dict[str, Any]) -> str:
@@ -115,16 +118,27 @@ def _class(model_type: str, name: str) -> dict[str, Any]:
     if size > MOST:
         reason = f"its expressions take {size // 1000} KB, which nobody could read"
         return {"base_prefix": cls.base_model_prefix, "certified": False, "why_not": [reason], "tensors": {}}
-    modules: dict[str, str] = found.pop("modules")
+    modules: dict[str, list[dict[str, str]]] = found.pop("modules")
     models = {model["at"]: classes.attributes(_submodel(cls, model["class"])) for model in found["submodels"]}
-    embeddings = frozenset(at for at, kind in modules.items() if kind == "Embedding")
+    embeddings = frozenset(at for at, kinds in modules.items() if _is_embedding(cls, kinds[0]["class"]))
     collected = classes.collect(models, found["order"], embeddings)
     unsplit = set(collected["no_split"])
-    found["no_split"] = {at: kind for at, kind in modules.items() if kind in unsplit}
-    found["order"] = _above(found["order"], tuple(found["no_split"]))
+    found["no_split"] = {at: whole for at, kinds in modules.items() if (whole := _unsplit(kinds, unsplit))}
+    never = tuple(at for at, kinds in modules.items() if all(kind["class"] in unsplit for kind in kinds))
+    found["order"] = order = _above(found["order"], never)
+    children = {f"{at}.{child}" if at else child for at, names in order.items() for child in names}
+    found["present"] = {at: condition for at, condition in found["present"].items() if at in children}
+    parameters = found.pop("parameters")
+    found["parameters"] = {at: parameters[at] for at in order if parameters.get(at) != _usual(parameters.get(at))}
     found["base_prefix"] = collected["base_prefix"]
     found |= {key: collected[key] for key in PLANS if collected.get(key)}
     return found
+
+
+def _is_embedding(cls: type, name: str) -> bool:
+    """Whether a class is `nn.Embedding` or one that a model derives from it, as some do to scale it."""
+    found = nn.Embedding if name == "Embedding" else _submodel(cls, name)
+    return isinstance(found, type) and issubclass(found, nn.Embedding)
 
 
 def _submodel(cls: type, name: str) -> Any:  # noqa: ANN401 — a class of transformers
@@ -138,6 +152,19 @@ def _elsewhere(name: str) -> Any:  # noqa: ANN401 — as above
         if module_name.startswith("transformers.models.") and (found := vars(module).get(name)) is not None:
             return found
     return None
+
+
+def _unsplit(kinds: list[dict[str, str]], unsplit: set[str]) -> str | list[dict[str, str]] | None:
+    """The class of a module that is not split; several where it depends on the config, each with its condition."""
+    found = [kind for kind in kinds if kind["class"] in unsplit]
+    if not found or len(kinds) == 1 or any(kind["if"] == "unknown" for kind in kinds):
+        return found[0]["class"] if found else None
+    return found
+
+
+def _usual(names: list[str] | None) -> list[str] | None:
+    """The order that is taken where an entry gives none."""
+    return names and sorted(names, key=parameter_order)
 
 
 def _above(order: dict[str, list[str]], unsplit: tuple[str, ...]) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ from typing import Any
 Class = Mapping[str, Any]
 Classes = Mapping[str, Class]
 
-MODULES = ("order", "no_split", "tp", "ep")
+MODULES = ("order", "present", "parameters", "no_split", "tp", "ep")
 TABLES = ("counts", "tensors", "buffers", *MODULES)
 PLACES = ("submodels", "mounts", "tied")
 UNIONS = ("ignore_missing", "ignore_unexpected", "keep_fp32", "keep_fp32_strict", "skip_keys")

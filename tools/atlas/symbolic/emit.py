@@ -27,6 +27,8 @@ from tools.atlas.symbolic.values import (
 
 Substitution = Mapping[Term, Term]
 
+_NO_ATTRIBUTES = frozenset({"_items", "training", "config", "_unknown", "_class"})
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -61,7 +63,10 @@ class Tree:
     buffers: dict[str, list[Variant]] = field(default_factory=dict)
     counts: dict[str, Term] = field(default_factory=dict)
     children: dict[str, dict[str, None]] = field(default_factory=dict)
-    classes: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, dict[str, Term]] = field(default_factory=dict)
+    """Of each module the classes that it may be, with the conditions under which it is there as one."""
+    present: dict[str, Term] = field(default_factory=dict)
+    """When there is a module, of whatever class."""
     submodels: list[tuple[Place, Obj]] = field(default_factory=list)
     mounts: list[tuple[Place, Mount]] = field(default_factory=list)
     issues: dict[str, None] = field(default_factory=dict)
@@ -75,13 +80,37 @@ class Walk:
         self.tree = Tree()
 
     def visit(self, value: Any, place: Place) -> None:
+        condition = terms.both(place.condition, self._presence(value, place))
+        if condition != FALSE:
+            known = self.tree.present.get(place.name, FALSE)
+            self.tree.present[place.name] = terms.either(known, condition) if known != FALSE else condition
+        self._visit(value, place)
+
+    def _presence(self, value: Any, place: Place) -> Term:
+        """When a value is a module."""
+        match value:
+            case Choice():
+                then, other = self._presence(value.then, place), self._presence(value.other, place)
+                if then == other:
+                    return then
+                condition = self.term(value.condition, place)
+                if then == FALSE:
+                    return terms.both(terms.negate(condition), other)
+                return terms.both(condition, then) if other == FALSE else terms.choose(condition, then, other)
+            case Mount() | torch.nn.Module():  # the latter was made for real, and has no tensors
+                return TRUE
+            case Obj() if issubclass(value.cls, torch.nn.Module):
+                return TRUE
+        return FALSE
+
+    def _visit(self, value: Any, place: Place) -> None:
         if place.condition == FALSE:
             return
         match value:
             case Choice():
                 condition = self.term(value.condition, place)
-                self.visit(value.then, place.given(condition))
-                self.visit(value.other, place.given(terms.negate(condition)))
+                self._visit(value.then, place.given(condition))
+                self._visit(value.other, place.given(terms.negate(condition)))
             case Tensor(role="parameter" | "buffer" | "transient"):
                 self._tensor(value, place)
             case Mount():
@@ -113,7 +142,10 @@ class Walk:
     def _module(self, module: Obj, place: Place) -> None:
         if issubclass(module.cls, PreTrainedModel):
             self.tree.submodels.append((place, module))
-        self.tree.classes.setdefault(place.name, module.cls.__name__)
+        kinds = self.tree.classes.setdefault(place.name, {})
+        renamed = self.run.journal.resolve(module.attrs.get("_class"))
+        name = renamed if isinstance(renamed, str) else module.cls.__name__
+        kinds[name] = terms.either(kinds[name], place.condition) if name in kinds else place.condition
         if "_unknown" in module.attrs:
             self.tree.issues[f"{place.name}: {getattr(module.attrs['_unknown'], 'reason', '')}"] = None
         inner = module.attrs.get("_items")
@@ -124,7 +156,7 @@ class Walk:
                 self._contents(side, place.given(holds))
         else:
             self._contents(inner, place)
-        entries = [(k, v) for k, v in module.attrs.items() if k not in {"_items", "training", "config", "_unknown"}]
+        entries = [(k, v) for k, v in module.attrs.items() if k not in _NO_ATTRIBUTES]
         direct = [(k, v) for k, v in entries if _holds(v, Tensor)]
         modules = [(k, v) for k, v in entries if _holds(v, (Obj, Mount))]
         for key, value in (*direct, *modules):
@@ -351,7 +383,9 @@ def _is_stored(value: Any) -> bool:
     """Whether a checkpoint holds it, or something in it."""
     if isinstance(value, Choice):
         return _is_stored(value.then) or _is_stored(value.other)
-    return value.role in {"parameter", "buffer"} if isinstance(value, Tensor) else _holds(value, (Obj, Mount))
+    if isinstance(value, (Tensor, torch.nn.Module)):
+        return isinstance(value, Tensor) and value.role in {"parameter", "buffer"}
+    return _holds(value, (Obj, Mount))
 
 
 def _holds(value: Any, kinds: Any) -> bool:
@@ -359,4 +393,6 @@ def _holds(value: Any, kinds: Any) -> bool:
         return _holds(value.then, kinds) or _holds(value.other, kinds)
     if isinstance(value, Obj) and kinds is not Tensor:
         return issubclass(value.cls, torch.nn.Module)
+    if isinstance(value, torch.nn.Module):
+        return kinds is not Tensor
     return isinstance(value, kinds)

@@ -296,7 +296,10 @@ def _normed(run: Run, module: Obj, name: Any = "weight", dim: Any = 0, *, names:
         _set(run, module, f"{name}_{names[0]}", parameter(*length))
         _set(run, module, f"{name}_{names[1]}", parameter(*weight.shape))
         return module
-    inner = Obj(nn.Module, {"original0": parameter(*length), "original1": parameter(*weight.shape)})
+    inner = Obj(
+        nn.Module, {"original0": parameter(*length), "original1": parameter(*weight.shape), "0": Obj(nn.Identity)}
+    )
+    _set(run, module, "_class", f"Parametrized{module.cls.__name__}")
     _set(run, module, "parametrizations", Obj(nn.Module, {name: inner}))
     return module
 

@@ -61,7 +61,9 @@ class _Writer:
             "tensors": {name: self.variants(name, found) for name, found in tree.tensors.items()},
             "buffers": {name: self.variants(name, found) for name, found in tree.buffers.items()},
             "order": {name: list(children) for name, children in tree.children.items()},
-            "modules": tree.classes,
+            "modules": {name: self.kinds(found) for name, found in tree.classes.items()},
+            "present": {name: text for name in tree.present if (text := self.presence(name)) != ""},
+            "parameters": self.parameters(),
             "submodels": [self.submodel(place, model) for place, model in tree.submodels],
             "mounts": [self.mount(place, mount) for place, mount in tree.mounts],
             "tied": [tied for place, model in tree.submodels for tied in self.tied(place, model)],
@@ -85,6 +87,40 @@ class _Writer:
             reasons = [part[1] for part in terms.parts(self.run.settled(term)) if part[0] == "opaque"]
             self.issues[f"{what}: {reasons[0] if reasons else 'not an expression'}"] = None
             return "unknown"
+
+    def quietly(self, term: Term) -> str:
+        """The text of a term; what has none is no reason against the class, and nobody asks its loader for it."""
+        before = dict(self.issues)
+        text = self.text(term, "")
+        self.issues = before
+        return text
+
+    def kinds(self, found: dict[str, Term]) -> list[dict[str, str]]:
+        """The classes that a module may be: of one that is always the same, no condition."""
+        if len(found) == 1:
+            return [{"class": next(iter(found))}]
+        return [{"class": kind, "if": self.quietly(condition)} for kind, condition in found.items()]
+
+    def presence(self, name: str) -> str:
+        """When there is a module where there is the one around it: empty where always.
+
+        Items of a list are all there, whatever they are, or none of them is.
+        """
+        around, _, last = name.rpartition(".")
+        condition = self.run.settled(self.tree.present[name])
+        outer = self.run.settled(self.tree.present.get(around, TRUE))
+        own: Term = ("i", -name.count("{}"))
+        if condition in (TRUE, outer) or (last == "{}" and own in terms.parts(condition)):
+            return ""
+        return self.quietly(condition)
+
+    def parameters(self) -> dict[str, list[str]]:
+        """The parameters that a module has itself, in order, where it has several."""
+        found: dict[str, list[str]] = {}
+        for name, variants in self.tree.tensors.items():
+            if not all(variant.buffer for variant in variants):
+                found.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
+        return {module: names for module, names in found.items() if len(names) > 1}
 
     def variants(self, name: str, found: list[Variant]) -> Any:
         written = [self.variant(name, variant) for variant in found]
