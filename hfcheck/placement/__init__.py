@@ -1,0 +1,1 @@
+"""Device maps and memory: what a load onto given devices would come to, by arithmetic."""
