@@ -1,1 +1,1 @@
-"""The only room that may import torch or transformers. Its modules are programs: each runs in a process of its own."""
+"""The only room whose programs may import numpy, torch or transformers: each runs in a process of its own."""
