@@ -10,19 +10,23 @@ with contextlib.suppress(OSError):  # a working folder that was deleted holds no
         # `python -m hfcheck` puts the working folder first, which may be a stranger's: a click.py in it would be run.
         del sys.path[0]
 
-import traceback
-from functools import partial
+from collections.abc import Callable, Collection
+from functools import partial, reduce
 
 import click
 
 from hfcheck import __version__, config, engine, registry, reports
+from hfcheck.company import Aim, Company
 from hfcheck.discovery import find, is_within
+from hfcheck.dry_run.options import Wanted, device_options
 from hfcheck.finding import Severity, printable, visible
 from hfcheck.loading.answer import Ask
 from hfcheck.opinion.answer import Voice
+from hfcheck.placement.target import Target
 from hfcheck.report import Report
 from hfcheck.reports import sink
 from hfcheck.rule import Rule
+from hfcheck.terminal import Usage, appearance, is_terminal, one_line, say, say_traceback, show, with_traceback, write
 
 SEVERITIES = click.Choice([severity.value for severity in Severity])
 
@@ -36,15 +40,6 @@ LISTED = 3
 """Folders that a line on stderr names."""
 
 SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-NARROW = 50
-"""Columns below which a terminal may wrap what it gets by itself."""
-
-
-class Usage(click.ClickException):
-    """A fault of the user: one line on stderr and exit code 2."""
-
-    exit_code = 2
 
 
 class FrontDoor(click.Group):
@@ -60,11 +55,11 @@ class FrontDoor(click.Group):
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            _say("interrupted: nothing was checked to the end")
+            say("interrupted: nothing was checked to the end")
             ctx.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - Python would end with 1, which means that there are findings
-            _say(f"hfcheck itself failed, please report this: {visible(type(error).__name__)}")
-            _traceback(error)
+            say(f"hfcheck itself failed, please report this: {visible(type(error).__name__)}")
+            say_traceback(error)
             ctx.exit(FAILED)
 
 
@@ -90,17 +85,42 @@ def _split(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
 
 
-def _outputs(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def _outputs(formats: Collection[str], values: tuple[str, ...]) -> dict[str, str]:
     """`--output sarif:hfcheck.sarif` as file to format."""
     found: dict[str, str] = {}
     for value in values:
         name, _, path = value.partition(":")
-        if name not in reports.FORMATS or not path:
-            raise click.BadParameter(f"{value!r} is not FORMAT:FILE with one of {', '.join(reports.FORMATS)}")
+        if name not in formats or not path:
+            raise click.BadParameter(f"{value!r} is not FORMAT:FILE with one of {', '.join(formats)}")
         if path in found:
             raise click.BadParameter(f"{path!r} is named twice")
         found[path] = name
     return found
+
+
+def _report_options(formats: Collection[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that say where reports go and when they fail, for a command that writes these formats."""
+    options = (
+        click.option(
+            "--format",
+            "format_",
+            type=click.Choice(list(formats)),
+            default="text",
+            show_default=True,
+            help="Of the report on stdout.",
+        ),
+        click.option(
+            "--output",
+            "outputs",
+            multiple=True,
+            metavar="FORMAT:FILE",
+            callback=lambda _context, _parameter, values: _outputs(formats, values),
+            help="Write a report to a file as well; may be given more than once.",
+        ),
+        click.option("--fail-on", type=SEVERITIES, help="Fail from this severity on.  [default: error]"),
+        click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash."),
+    )
+    return lambda command: reduce(lambda given, option: option(given), reversed(options), command)
 
 
 def _size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
@@ -128,25 +148,9 @@ def main() -> None:
 
 @main.command(cls=WithFiles, short_help="Check model repositories.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True))
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(reports.FORMATS)),
-    default="text",
-    show_default=True,
-    help="Of the report on stdout.",
-)
-@click.option(
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT:FILE",
-    callback=_outputs,
-    help="Write a report to a file as well; may be given more than once.",
-)
+@_report_options(reports.FORMATS)
 @click.option("--select", multiple=True, metavar="ID,...", callback=_split, help="Run only these rules or families.")
 @click.option("--ignore", multiple=True, metavar="ID,...", callback=_split, help="Keep these out of the verdict.")
-@click.option("--fail-on", type=SEVERITIES, help="Fail from this severity on.  [default: error]")
 @click.option(
     "--config", "settings_file", type=click.Path(exists=True, dir_okay=False), help="Take settings from here."
 )
@@ -155,7 +159,7 @@ def main() -> None:
     "--deep", is_flag=True, help="Ask the transformers that is installed here about models that hfcheck does not know."
 )
 @click.option("--second-opinion", is_flag=True, help="Ask fickling about each pickle too: notes, no verdict.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of rules that crash.")
+@device_options
 @click.pass_context
 def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     context: click.Context,
@@ -170,6 +174,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     isolated: bool,
     deep: bool,
     second_opinion: bool,
+    wanted: Wanted,
     debug: bool,
 ) -> None:
     """Check model repositories: folders, folders of many, or files whose repository is meant (default: here).
@@ -178,6 +183,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     4: hfcheck or a plugin failed.
     """
     roots = _roots(paths or (".",))
+    aim = None if wanted.is_nothing else Aim(_target(wanted))
     try:
         rules = registry.load()
         settings = config.merged(
@@ -191,19 +197,70 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     except (config.SettingsError, registry.RegistryError) as error:
         raise Usage(str(error)) from error
     chosen = tuple(rule for rule in rules if settings.selects(rule))
-    on_crash = _with_traceback if debug else _one_line
+    on_crash = with_traceback if debug else one_line
     voice = _voice() if second_opinion else None
     repositories = tuple(
-        engine.check(root, root, chosen, settings, engine.Company(on_crash, _asking(root) if deep else None, voice))
+        engine.check(root, root, chosen, settings, Company(on_crash, _asking(root) if deep else None, voice, aim))
         for root in roots
     )
     all_rules = tuple(sorted((*chosen, *engine.OWN_RULES), key=lambda rule: rule.id))
     report = Report(repositories, all_rules, settings.fail_on, settings.source, __version__)
     for file, name in outputs.items():
-        _write(file, reports.FORMATS[name](report))
-    on_terminal = format_ == "text" and sys.stdout is not None and sys.stdout.isatty()
-    _show(_for_terminal(report) if on_terminal else reports.FORMATS[format_](report))
+        write(file, reports.FORMATS[name](report))
+    on_terminal = format_ == "text" and is_terminal()
+    show(_for_terminal(report) if on_terminal else reports.FORMATS[format_](report))
     context.exit(report.exit_code)
+
+
+@main.command("dry-run", cls=WithFiles, short_help="Say where a model would land, and whether it fits.")
+@click.argument("path", type=click.Path(exists=True))
+@device_options
+@click.option("--rehearse", is_flag=True, help="Read the weights, look for NaN and infinity, copy them to the devices.")
+@click.option("--sha256", is_flag=True, help="With --rehearse: compare the files with the digests that are known.")
+@_report_options(("text", "json"))
+@click.pass_context
+def dry_run(  # noqa: PLR0913 - one parameter for each option
+    context: click.Context,
+    path: str,
+    wanted: Wanted,
+    *,
+    rehearse: bool,
+    sha256: bool,
+    format_: str,
+    outputs: dict[str, str],
+    fail_on: str | None,
+    debug: bool,
+) -> None:
+    """Say where a loader would put each part of a model, whether it fits with its cache, and what to change.
+
+    Without --rehearse nothing but headers is read, and neither torch nor a device is needed:
+
+    hfcheck dry-run models/llama --device 0-1=24GiB --device cpu=64GiB
+
+    Exit code 0: nothing at or above --fail-on; 1: findings, such as a model that does not fit; 2: usage or settings;
+    3: it could not be told; 4: hfcheck or a plugin failed.
+    """
+    from hfcheck.dry_run import command, subject  # noqa: PLC0415 - no check needs it
+
+    if sha256 and not rehearse:
+        raise Usage("--sha256 is for --rehearse: a dry run reads no more of a file than its header")
+    target = _target(wanted)
+    try:
+        root = subject.subject(path)
+        rules = registry.load()
+        settings = config.merged(
+            _settings(None, (root,), isolated=False),
+            select=(),
+            ignore=(),
+            fail_on=Severity(fail_on) if fail_on else None,
+        )
+        config.check_words((*settings.select, *settings.ignore), (*rules, *engine.OWN_RULES))
+        config.check_reasons(settings, rules)
+    except (subject.NoSubject, config.SettingsError, registry.RegistryError) as error:
+        raise Usage(str(error)) from error
+    answers = command.Answers(format_, outputs)
+    company = command.company(target, with_traceback if debug else one_line, rehearse=rehearse, digest=sha256)
+    context.exit(command.run(root, rules, settings, company, answers))
 
 
 @main.command(cls=WithFiles, short_help="Convert files of torch.save to safetensors.")
@@ -230,7 +287,7 @@ def convert(context: click.Context, path: str, folder: str | None, max_shard_siz
     try:
         context.exit(run(path, rules, output=folder, max_shard_size=max_shard_size, force=force))
     except KeyboardInterrupt:
-        _say("interrupted: nothing was converted")
+        say("interrupted: nothing was converted")
         context.exit(INTERRUPTED)
 
 
@@ -259,6 +316,15 @@ def _all_rules() -> tuple[Rule, ...]:
         raise Usage(str(error)) from error
 
 
+def _target(wanted: Wanted) -> Target:
+    from hfcheck.dry_run.target import TargetInvalid, target  # noqa: PLC0415 - a plain check has no target
+
+    try:
+        return target(wanted)
+    except TargetInvalid as error:
+        raise Usage(str(error)) from error
+
+
 def _settings(path: str | None, roots: tuple[str, ...], *, isolated: bool) -> config.Settings:
     """The settings that apply. A stranger's repository must not silence its own findings."""
     if path is not None:
@@ -271,10 +337,10 @@ def _settings(path: str | None, roots: tuple[str, ...], *, isolated: bool) -> co
         return config.Settings()
     found = os.path.relpath(found)  # where the working folder lies is no business of a report
     if isolated:
-        _say(f"not used because of --isolated: {visible(found)}")
+        say(f"not used because of --isolated: {visible(found)}")
         return config.Settings()
     if config.in_scanned(found, roots) and not config.is_own_work(found):
-        _say(f"not used because it belongs to what is checked: {visible(found)}")
+        say(f"not used because it belongs to what is checked: {visible(found)}")
         return config.Settings()
     return config.load(found)
 
@@ -287,13 +353,13 @@ def _roots(paths: tuple[str, ...]) -> tuple[str, ...]:
         for root in found.roots:
             roots.setdefault(os.path.realpath(root), root)
         for link in found.not_followed:
-            _say(f"not followed: {visible(link)} (a link to a folder)")
+            say(f"not followed: {visible(link)} (a link to a folder)")
         if found.passed_over:
             named = ", ".join(map(visible, found.passed_over[:LISTED]))
             more = f" and {len(found.passed_over) - LISTED} more" if len(found.passed_over) > LISTED else ""
-            _say(f"not searched for models: {named}{more}")
+            say(f"not searched for models: {named}{more}")
         if not found.roots:
-            _say(f"{visible(path)} belongs to no model repository")
+            say(f"{visible(path)} belongs to no model repository")
     return tuple(sorted(path for real, path in roots.items() if not is_within(real, roots)))
 
 
@@ -311,56 +377,11 @@ def _voice() -> Voice:
     return ask
 
 
-def _one_line(rule: Rule, error: BaseException) -> None:
-    _say(f"{rule.id} {rule.name} failed: {visible(type(error).__name__)}")
-
-
-def _with_traceback(rule: Rule, error: BaseException) -> None:
-    _one_line(rule, error)
-    _traceback(error)
-
-
-def _traceback(error: BaseException) -> None:
-    for line in traceback.format_exception(error):
-        for part in line.splitlines():
-            _say(f"| {visible(part)}")
-
-
-def _write(path: str, report: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            stream.write(report)
-    except OSError as error:
-        raise Usage(f"{path}: {error.strerror}") from error
-
-
-def _show(report: str) -> None:
-    """The report on stdout. Who closes a pipe (`| head`) has seen enough, and the exit code is that of the verdict."""
-    try:
-        click.echo(
-            report, nl=False, color=True
-        )  # or click takes the colours out again: where none belong there are none
-    except BrokenPipeError:
-        # Or Python tries once more at the end, and says so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        raise Usage(f"stdout: {error.strerror}") from error
-
-
-def _say(line: str) -> None:
-    """A line on stderr, which a CI runner reads as well: it begins with our name."""
-    click.echo(f"hfcheck: {sink.unforged(line)}", err=True)
-
-
 def _for_terminal(report: Report) -> str:
     from hfcheck.reports import text  # noqa: PLC0415 - as in `hfcheck.reports`
 
-    try:
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        columns = text.WIDTH
-    paint = text.plain if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else text.coloured
-    return text.render(report, min(max(columns, NARROW), text.WIDTH), paint)
+    columns, has_colours = appearance()
+    return text.render(report, columns, text.coloured if has_colours else text.plain)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Runs the rules over a repository. A rule that crashes becomes a finding about hfcheck; the others go on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from hfcheck import coverage
 from hfcheck.budget import MAX_KEPT, Clock, TimeUp, footprint, ticking
+from hfcheck.company import ALONE, Company, Rehearse
 from hfcheck.config import Settings
 from hfcheck.facts import Facts, Kind, units
 from hfcheck.finding import MESSAGE, At, Finding, Severity, printable, quote, shorten
@@ -13,12 +15,15 @@ from hfcheck.loading.answer import Ask
 from hfcheck.loading.judge import Load, not_checked
 from hfcheck.locate import Located, locate
 from hfcheck.opinion import notes
-from hfcheck.opinion.answer import Voice
 from hfcheck.opinion.gather import Heard, Interview, gather
 from hfcheck.report import Ignored, Reason, RepositoryReport, Skipped
 from hfcheck.repository import Entry, Form, Repository, scan
 from hfcheck.rule import EngineRule, Rule
 from hfcheck.shelf import Reading
+
+if TYPE_CHECKING:  # as in `hfcheck.facts`
+    from hfcheck.placement.rehearsed import Rehearsed
+    from hfcheck.placement.result import DryRun
 
 PER_RULE = 100
 """Findings of one rule in one repository that are shown; a flood must not hide the one that matters."""
@@ -93,28 +98,6 @@ OWN_RULES: tuple[Rule, ...] = (RuleCrashed(), FindingsCapped(), *notes.RULES)
 """Rules whose findings the engine itself makes."""
 
 
-Crashed = Callable[[Rule, BaseException], None]
-
-
-def _unheard(_rule: Rule, _error: BaseException) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """Who the engine speaks to: who hears of a rule that crashed, and who is asked.
-
-    `ask` is asked where our own data does not tell what a class expects, `voice` for a second opinion on each pickle.
-    """
-
-    on_crash: Crashed = _unheard
-    ask: Ask | None = None
-    voice: Voice | None = None
-
-
-ALONE = Company()
-
-
 UNREAD = not_checked("the repository was not read to its end")
 
 
@@ -132,6 +115,8 @@ class _Results:
     asked: int = 0
     interview: Interview | None = None
     heard: list[Heard] = field(default_factory=list)
+    dry_run: "DryRun | None" = None
+    rehearsed: "Rehearsed | None" = None
 
 
 def check(
@@ -147,12 +132,8 @@ def check(
             what = f"more than {MAX_UNITS} folders that a loader can be pointed at"
             repository = replace(repository, exceeded=(*repository.exceeded, ("repository.units", what)))
             parts = units(repository)
-        for number, facts in enumerate(_one_by_one(parts)):
-            if number < MAX_UNITS and not clock.is_over:
-                _check_unit(facts, rules, results, clock, company)
-            else:
-                unit = Reason.LIMIT, "repository.units" if number >= MAX_UNITS else "time"
-                results.skipped |= {entry.path: Skipped(entry.path, *unit) for entry in facts.files}
+        _check_units(parts, rules, results, clock, company)
+        del parts  # to look for a place in a large file takes as much memory as to read it
     shown, ignored = _split(rules, results, settings)
     findings = (*shown, *(finding for finding, _ in ignored))
     told = {finding.at.path for finding in findings if finding.id not in notes.WITHOUT_VOTE}
@@ -169,7 +150,20 @@ def check(
         ignored=_located_ignored(repository, ignored),
         crashed=bool(results.crashes),
         heard=None if interview is None else tuple(results.heard),
+        dry_run=results.dry_run,
+        rehearsed=results.rehearsed,
     )
+
+
+def _check_units(
+    parts: tuple[Facts, ...], rules: tuple[Rule, ...], results: _Results, clock: Clock, company: Company
+) -> None:
+    for number, facts in enumerate(_one_by_one(parts)):
+        if number < MAX_UNITS and not clock.is_over:
+            _check_unit(company.aimed(facts), rules, results, clock, company)
+        else:
+            unit = Reason.LIMIT, "repository.units" if number >= MAX_UNITS else "time"
+            results.skipped |= {entry.path: Skipped(entry.path, *unit) for entry in facts.files}
 
 
 def _one_by_one(parts: tuple[Facts, ...]) -> Iterator[Facts]:
@@ -182,8 +176,7 @@ def _one_by_one(parts: tuple[Facts, ...]) -> Iterator[Facts]:
 
 def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock: Clock, company: Company) -> None:
     kept = _read(facts, clock)
-    if company.ask is not None:
-        facts = _asked(facts, company.ask, results, clock)
+    facts = _informed(facts, company, results, clock)
     for rule in rules:
         error = _run(rule, facts, results.own[rule.id], clock)
         if error is not None:
@@ -198,6 +191,7 @@ def _check_unit(facts: Facts, rules: tuple[Rule, ...], results: _Results, clock:
     if not facts.folder:
         results.architecture = _architecture(facts)
         results.load = _load(facts, clock, results.crashes)
+        results.rehearsed = facts.rehearsed
     if results.kind is Kind.UNKNOWN:
         results.kind = facts.kind
     if kept > MAX_KEPT // 8:
@@ -363,6 +357,46 @@ def _load(facts: Facts, clock: Clock, crashes: list[Finding]) -> Load:
     except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
         crashes.append(_load_crash(facts, error))
         return not_checked("hfcheck failed on it")
+
+
+def _planned(facts: Facts, results: _Results, clock: Clock, company: Company) -> Facts:
+    """The facts of a unit with its dry run made, once for all rules; with no target where that failed."""
+    if facts.target is None:
+        return facts
+    found = None
+    try:
+        with clock.limit(SECONDS):
+            found = facts.dry_run
+    except TimeUp:
+        from hfcheck.placement.result import DryRun  # noqa: PLC0415 - a plain check has no target
+
+        found, facts = DryRun(facts.target, incomplete="it took too long to tell"), replace(facts, target=None)
+    except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
+        company.on_crash(OWN_RULES[0], error)
+        results.crashes.append(_load_crash(facts, error))
+        facts = replace(facts, target=None)
+    if not facts.folder:
+        results.dry_run = found
+    return facts
+
+
+def _informed(facts: Facts, company: Company, results: _Results, clock: Clock) -> Facts:
+    """The facts of a unit, with what others say of it. That takes longer than the clock of a rule allows."""
+    if company.ask is not None:
+        facts = _asked(facts, company.ask, results, clock)
+    facts = _planned(facts, results, clock, company)
+    if company.rehearse is not None and facts.target is not None:
+        facts = _rehearsed(facts, company.rehearse, results, clock)
+    return facts
+
+
+def _rehearsed(facts: Facts, rehearse: Rehearse, results: _Results, clock: Clock) -> Facts:
+    try:
+        with clock.stopped():
+            return replace(facts, rehearsed=rehearse(facts))
+    except Exception as error:  # noqa: BLE001 - a fault of hfcheck: it is reported, and all else is still checked
+        results.crashes.append(_load_crash(facts, error))
+        return facts
 
 
 def _asked(facts: Facts, ask: Ask, results: _Results, clock: Clock) -> Facts:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 from posixpath import isabs, join, normpath
+from typing import TYPE_CHECKING
 
 from hfcheck.facts import Kind
 from hfcheck.finding import Severity
@@ -11,6 +12,10 @@ from hfcheck.locate import Located
 from hfcheck.opinion.gather import Heard
 from hfcheck.opinion.notes import WITHOUT_VOTE
 from hfcheck.rule import Rule
+
+if TYPE_CHECKING:  # a plain check need not wait for what only a dry run needs
+    from hfcheck.placement import result
+    from hfcheck.placement.rehearsed import Rehearsed
 
 
 class Verdict(Enum):
@@ -76,6 +81,10 @@ class RepositoryReport:
     """Whether hfcheck or a plugin failed on the way."""
     heard: tuple[Heard, ...] | None = None
     """The second opinion about each pickle; None where none was asked for."""
+    dry_run: "result.DryRun | None" = None
+    """The load of the folder itself onto the devices that were asked for; None where none were."""
+    rehearsed: "Rehearsed | None" = None
+    """What reading and copying its weights came to, where that was asked for."""
 
     @property
     def prefix(self) -> str | None:
@@ -96,6 +105,13 @@ class RepositoryReport:
     def incomplete(self) -> tuple[Skipped, ...]:
         """What a loader might read and was not checked."""
         return tuple(skipped for skipped in self.skipped if skipped.reason.incomplete)
+
+    @property
+    def fit(self) -> "result.Verdict":
+        """The verdict of the dry run: what does not load fits nowhere, and nothing more is known of it."""
+        if self.dry_run is None or self.load.outcome == "raises":
+            return "incomplete"
+        return self.dry_run.verdict
 
     def verdict(self, fail_on: Severity) -> Verdict:
         counted = (located.finding for located in self.findings if located.finding.id not in WITHOUT_VOTE)

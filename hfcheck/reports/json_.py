@@ -51,17 +51,17 @@ def _repository(repository: RepositoryReport, fail_on: Severity) -> dict[str, An
         "path": visible(repository.path),
         "kind": repository.kind.value,
         "verdict": repository.verdict(fail_on).value,
-        "load": _load(repository.load, repository.architecture),
+        "load": load(repository.load, repository.architecture),
         "files": {"checked": repository.checked, "skipped": [_skipped(skipped) for skipped in repository.skipped]},
-        "findings": [_finding(located) for located in repository.findings],
+        "findings": [finding(located) for located in repository.findings],
         "ignored": [
-            {**_finding(ignored.located), "reason": sink.name(ignored.reason)} for ignored in repository.ignored
+            {**finding(ignored.located), "reason": sink.name(ignored.reason)} for ignored in repository.ignored
         ],
         "second_opinion": None if repository.heard is None else [_heard(heard) for heard in repository.heard],
     }
 
 
-def _load(load: Load, declared: str | None) -> dict[str, Any]:
+def load(load: Load, declared: str | None) -> dict[str, Any]:
     lists = {"missing": load.missing, "unexpected": load.unexpected, "mismatched": load.mismatched}
     return {
         "engine": load.engine,
@@ -87,7 +87,7 @@ def _heard(heard: Heard) -> dict[str, Any]:
             return {**place, "engine": None, "opinion": None, "reason": printable(shorten(reason, MESSAGE))}
 
 
-def _finding(located: Located) -> dict[str, Any]:
+def finding(located: Located) -> dict[str, Any]:
     finding = located.finding
     return {
         "id": finding.id,

@@ -80,7 +80,7 @@ def render(report: Report, width: int = WIDTH, paint: Paint = plain) -> str:
 
 def address(repository: RepositoryReport, located: Located) -> str:
     """`./models/a/config.json:3:5`, which terminals and editors open; without line where the file has none."""
-    where = _path(repository, located.finding.at.path)
+    where = path_of(repository, located.finding.at.path)
     return where if located.line is None else f"{where}:{located.line}:{located.column}"
 
 
@@ -110,13 +110,22 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
     verdict = repository.verdict(fail_on)
     # The verdict comes first: whatever a folder or a config calls itself, it stands behind the word that counts.
     word = paint(verdict.value, VERDICT_COLOURS[verdict])
-    head = f"{word}  {paint(_path(repository, '.'), BOLD)}  {_kind(repository)}"
+    head = f"{word}  {paint(path_of(repository, '.'), BOLD)}  {kind(repository)}"
     left_out = [*_not_checked(repository), *_ignored(repository.ignored)]
     load = () if repository.load is UNCLAIMED else (loaded(repository),)
     if not repository.findings and not left_out and (not load or not repository.load.reason):
         yield f"{head}  {'; '.join((covered(repository), *load))}"
         return
     yield head
+    yield from findings(repository, width, paint)
+    for line in (*load, covered(repository), *left_out):
+        first, *others = wrapped(line, width - len("  | "))
+        yield from (f"  {first}", *(f"  | {other}" for other in others))
+    yield ""
+
+
+def findings(repository: RepositoryReport, width: int, paint: Paint) -> Iterator[str]:
+    """The findings by file and place, with an empty line before and behind them."""
     for _, same_file in groupby(repository.findings, key=lambda located: located.finding.at.path):
         yield ""
         for place, group in groupby(same_file, key=lambda located: address(repository, located)):
@@ -125,13 +134,9 @@ def _repository(repository: RepositoryReport, fail_on: Severity, width: int, pai
                 yield from _finding(located, width, paint)
     if repository.findings:
         yield ""
-    for line in (*load, covered(repository), *left_out):
-        first, *others = _wrapped(line, width - len("  | "))
-        yield from (f"  {first}", *(f"  | {other}" for other in others))
-    yield ""
 
 
-def _kind(repository: RepositoryReport) -> str:
+def kind(repository: RepositoryReport) -> str:
     """The architecture, where the config names one; what could not be a name in Python stands in quotes."""
     name = repository.architecture
     if name is None:
@@ -144,15 +149,15 @@ def _finding(located: Located, width: int, paint: Paint) -> Iterator[str]:
     at = f", byte {located.offset}" if located.offset is not None else ""
     yield f"    {paint(finding.severity.value, COLOURS[finding.severity])} {paint(finding.id, BOLD)} {finding.name}{at}"
     bar = paint("|", DIM)
-    for line in _wrapped(printable(finding.message), width - len("    | ")):
+    for line in wrapped(printable(finding.message), width - len("    | ")):
         yield f"    {bar} {line}"
     lead = "hint: "
-    for line in _wrapped(printable(finding.hint), width - len("    | hint: ")):
+    for line in wrapped(printable(finding.hint), width - len("    | hint: ")):
         yield f"    {bar} {paint(f'{lead}{line}', DIM)}"
         lead = " " * len(lead)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Lines of whole words: a name or an address that is cut cannot be searched for."""
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
@@ -162,7 +167,7 @@ def _not_checked(repository: RepositoryReport) -> Iterator[str]:
     named = {finding.at.path for finding in findings if finding.id not in WITHOUT_VOTE}
     files = [skipped for skipped in repository.incomplete if skipped.path not in named]
     for skipped in files[:LISTED]:
-        yield f"not checked: {_path(repository, skipped.path)} ({_reason(skipped)})"
+        yield f"not checked: {path_of(repository, skipped.path)} ({_reason(skipped)})"
     if len(files) > LISTED:
         yield f"not checked: {plural(len(files) - LISTED, 'more file')}"
 
@@ -199,6 +204,7 @@ def _summary(report: Report, paint: Paint) -> Iterator[str]:
         yield f"`hfcheck explain {worst}` says why it matters and how to put it right"
 
 
-def _path(repository: RepositoryReport, path: str) -> str:
+def path_of(repository: RepositoryReport, path: str) -> str:
+    """A path as somebody would type it, so that no line begins with a name of the repository."""
     shown = visible(repository.place(path))
     return shown if shown.startswith((".", "/")) else f"./{shown}"

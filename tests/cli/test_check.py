@@ -88,7 +88,8 @@ def test_a_file_cannot_pose_as_an_option(name: str, work: Path, run: Run) -> Non
 
 def test_no_snapshot_is_left_over() -> None:
     others = {"settings", "fail-on-note", "crash", "as-sarif"}
-    assert {path.stem for path in Path(__file__).with_name("snapshots").iterdir()} == {*CASES, *others}
+    found = {path.stem for path in Path(__file__).with_name("snapshots").iterdir()}
+    assert {name for name in found if not name.startswith("dry-run")} == {*CASES, *others}
 
 
 def test_settings_with_reasons(work: Path, run: Run, snapshot: Snapshot) -> None:
