@@ -4,10 +4,26 @@ No reader runs anything, allocates what a file demands before it was compared wi
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO
 
-from hfcheck.formats import gguf, gitattributes, json_, lfs, onnx, python_, safetensors, zip_
+from hfcheck.formats import (
+    card,
+    gguf,
+    gitattributes,
+    jinja,
+    json_,
+    lfs,
+    onnx,
+    python_,
+    safetensors,
+    sentencepiece,
+    tekken,
+    tiktoken,
+    tokenizer_json,
+    vocabulary,
+    zip_,
+)
 from hfcheck.formats.invalid import Invalid as Invalid
 from hfcheck.formats.sniff import Content
 
@@ -19,9 +35,38 @@ BY_SUFFIX: dict[str, Reader] = {
     ".py": python_.read,
     ".gitattributes": gitattributes.read,
     ".gguf": gguf.read,
+    ".tiktoken": tiktoken.read,
+    ".jinja": jinja.read,
     ".onnx": onnx.read,
 }
 """What the name promises: the loader of such a file uses this reader whatever is in it."""
+
+
+def _read_model(stream: IO[bytes]) -> object:
+    """A vocabulary under the name of a SentencePiece model: many are ranks of tiktoken."""
+    stream.seek(0)
+    head = stream.read(tiktoken.HEAD)
+    return tiktoken.read(stream) if tiktoken.is_one(head) else sentencepiece.read(stream)
+
+
+BY_NAME: Mapping[str, Reader] = {
+    "README.md": card.read,
+    "tokenizer.json": tokenizer_json.read,
+    "tekken.json": tekken.read,
+    "vocab.txt": vocabulary.read,
+    "merges.txt": vocabulary.read_merges,
+} | dict.fromkeys(
+    (
+        "tokenizer.model",
+        "spiece.model",
+        "sentencepiece.bpe.model",
+        "sentencepiece.model",
+        "spm.model",
+        "tiktoken.model",
+    ),
+    _read_model,
+)
+"""Names that loaders look for, and that promise more than their suffix does."""
 
 BY_CONTENT: dict[Content, Reader] = {
     Content.SAFETENSORS: safetensors.read,
@@ -48,4 +93,5 @@ def reader_of(path: str, content: Content) -> Reader | None:
         return None
     name = path.rsplit("/", 1)[-1]
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return BY_SUFFIX.get(suffix) or (BY_CONTENT.get(content) if not _PIECE.search(name.lower()) else None)
+    promised = BY_NAME.get(name) or BY_SUFFIX.get(suffix)
+    return promised or (BY_CONTENT.get(content) if not _PIECE.search(name.lower()) else None)

@@ -22,6 +22,11 @@ MAX_STRING = 16 * 2**20
 MAX_STRINGS = 4_000_000
 """Strings in all arrays; the largest vocabularies have 300,000 tokens and as many merges."""
 
+MAX_TOKENS = 1_000_000
+"""Tokens of a vocabulary that are kept; of a longer one none is."""
+
+TOKENS, TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+
 MAX_HEADER = 2**30
 MAX_KEPT = 64 * 2**20
 """Bytes of names and values that are kept in memory."""
@@ -133,6 +138,10 @@ class GgufFacts:
     duplicate_keys: tuple[str, ...] = ()
     duplicate_tensors: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
+    tokens: tuple[str, ...] | None = None
+    """`tokenizer.ggml.tokens`; None where there is no such array, or one of more than `MAX_TOKENS`."""
+    token_types: bytes | None = None
+    """`tokenizer.ggml.token_type`, a byte each: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte."""
 
     @property
     def cut(self) -> tuple[str, ...]:
@@ -178,6 +187,8 @@ def read(stream: IO[bytes]) -> GgufFacts:
         duplicate_keys,
         duplicate_tensors,
         tuple(_misplaced(tensors, start, alignment)),
+        header.tokens,
+        header.token_types,
     )
 
 
@@ -203,6 +214,9 @@ class _Header:
     position: int = 0
     kept: int = 0
     strings: int = 0
+    key: str = ""
+    tokens: tuple[str, ...] | None = None
+    token_types: bytes | None = None
 
     def check(self, length: int) -> None:
         """Whether so many bytes are left; raises GgufInvalid."""
@@ -281,7 +295,10 @@ class _Header:
         at, kind = self.position, self.number(4)
         count = self.number(8)
         if scalar := _SCALAR_STRUCTS[self.mark].get(kind):
-            self.skip(count * scalar[1].size)
+            if self.key == TOKEN_TYPES and scalar[0] == "i32" and count <= MAX_TOKENS:
+                self.token_types = self.take(4 * count)[0 if self.mark == "<" else 3 :: 4]
+            else:
+                self.skip(count * scalar[1].size)
             return Array(scalar[0], count)
         if kind != _STRING:
             raise GgufInvalid(at, f"an array of numbers or strings, not of type {kind}", Fault.VALUE)
@@ -290,11 +307,17 @@ class _Header:
         if self.strings > MAX_STRINGS:
             expected = f"at most {MAX_STRINGS} strings in arrays"
             raise GgufInvalid(at, expected, Fault.LIMIT, budget="gguf.strings")
-        self.skip_strings(count)
+        found: list[str] | None = [] if self.key == TOKENS and self.tokens is None and count <= MAX_TOKENS else None
+        self.skip_strings(count, found)
+        if found is not None:
+            self.tokens = tuple(found)
         return Array("str", count)
 
-    def skip_strings(self, count: int) -> None:
-        """Past so many strings, in pieces: a vocabulary is a read for each 64 KiB, and not one for each token."""
+    def skip_strings(self, count: int, into: list[str] | None) -> None:
+        """Past so many strings, in pieces: a vocabulary is a read for each 64 KiB, and not one for each token.
+
+        Each is put into the list, if there is one, those that are longer than a piece as empty ones.
+        """
         unpack = _SCALAR_STRUCTS[self.mark][_U64][1].unpack_from
         piece = _CHUNK
         while count:
@@ -302,8 +325,11 @@ class _Header:
             data = self.stream.read(min(piece, self.size - self.position))
             at, last = 0, len(data) - 8
             while count and at <= last:
-                at += 8 + unpack(data, at)[0]
+                begin = at + 8
+                at = begin + unpack(data, at)[0]
                 count -= 1
+                if into is not None:
+                    into.append(data[begin:at].decode("utf-8", "surrogateescape") if at <= len(data) else "")
             self.skip(at)
             # Of strings longer than a piece only the lengths are read.
             piece = 8 if at > len(data) else _CHUNK
@@ -313,7 +339,8 @@ def _metadata(header: _Header, count: int) -> tuple[dict[str, Value], tuple[str,
     metadata: dict[str, Value] = {}
     duplicates: list[str] = []
     for _ in range(count):
-        key, value = header.name(), header.value()
+        key = header.key = header.name()
+        value = header.value()
         if key in metadata:
             duplicates.append(key)
         else:

@@ -9,7 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from io import SEEK_END
 from itertools import chain
@@ -32,6 +32,9 @@ MAX_DIGITS = 4300
 
 MAX_SHADOWED = 100_000
 """Keys that come again; also the limit in characters of all their pointers together, 100 for each."""
+
+MAX_INDEX = 10
+"""Digits of the index of an array."""
 
 SHOWN = 1000
 """Places of one kind that are kept where the first few say enough: one long key can stand above millions of them."""
@@ -100,11 +103,16 @@ class JsonFacts:
 
 def read(stream: IO[bytes]) -> JsonFacts:
     """The document in a file; raises JsonInvalid."""
+    return parse(take(stream))
+
+
+def take(stream: IO[bytes]) -> bytes:
+    """The bytes of a file that may be JSON; raises JsonInvalid where they are too many."""
     size = stream.seek(0, SEEK_END)
     if size > MAX_BYTES:
         raise JsonInvalid(0, f"at most {MAX_BYTES} bytes of JSON, not {size}", budget="json.bytes")
     stream.seek(0)
-    return parse(stream.read(size))  # and not MAX_BYTES: Python makes room for all that it is told to read
+    return stream.read(size)  # and not MAX_BYTES: Python makes room for all that it is told to read
 
 
 @paused()
@@ -130,13 +138,18 @@ def parse(data: bytes) -> JsonFacts:
         value,
         shadowed=tuple(Shadowed(pointer(*path), node) for path, node in hidden),
         nonfinite=_pointers(roots, _nonfinite) if seen.nonfinite else (),
-        surrogates=_pointers(roots, _surrogate) if "\\u" in text and _escaped_alone(text) else (),
+        surrogates=_pointers(roots, _surrogate) if has_lone_surrogate(text) else (),
         minus_zero=_pointers(roots, _minus_zero) if seen.minus_zero else (),
         bom=bom,
         watched=frozenset(seen.watched),
         nodes=nodes,
         size=sys.getsizeof(text),  # up to four bytes for each character, and one long string can be most of it
     )
+
+
+def parts(facts: JsonFacts) -> dict[str, Any]:
+    """The fields of these facts, for facts of a format that is JSON and more."""
+    return {one.name: getattr(facts, one.name) for one in fields(JsonFacts)}
 
 
 def positions(text: str, wanted: Collection[str]) -> dict[str, int]:
@@ -193,6 +206,8 @@ class _Seen:
 _END: Any = object()  # a key of the trie that no document can hold
 # A string with a backslash in it is left to the decoder: for each of 30 million escapes `re` would keep a way back.
 _TOKEN = re.compile(r'"([^"\\]*)"|["{}\[\],:]|[^\s{}\[\],:"]+')
+# As many plain values as can be passed over at a time, and pairs of strings: the merges of a tokenizer are a million.
+_PLAIN = re.compile(r'(?:[^"{}\[\]]+|"[^"\\]*"|\["[^"\\]*","[^"\\]*"\]|\[\s+"[^"\\]*",\s+"[^"\\]*"\s+\]){1,1000}')
 _DECODER = json.JSONDecoder(strict=False)
 _EXPECTED = {
     "Extra data": "the end of the file",
@@ -308,9 +323,9 @@ def _nonfinite(node: Any) -> bool:
     return isinstance(node, float) and not math.isfinite(node)
 
 
-def _escaped_alone(text: str) -> bool:
+def has_lone_surrogate(text: str) -> bool:
     """Whether half of a surrogate pair is written as an escape without the other half; the text itself holds none."""
-    return any(escape[1] for escape in _ESCAPE.finditer(text))
+    return "\\u" in text and any(escape[1] for escape in _ESCAPE.finditer(text))
 
 
 def _surrogate(node: Any) -> bool:
@@ -342,19 +357,23 @@ def _shadowed(value: Any, twice: list[tuple[dict[str, Any], list[tuple[str, Any]
     return hidden
 
 
-def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:
-    """One pass over the tokens. A frame is [node of the trie or None, index in an array or None in an object]."""
+def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:  # noqa: C901 - a case for each mark
+    """One pass over the tokens. A frame is [node of the trie, index in an array or None in an object, last index]."""
     found: dict[str, int] = {}
     stack: list[list[Any]] = []
     node: Any = trie
     expect_key = False
-    for start, string in _tokens(text):
+    tokens = _Tokens(text)
+    for start, string in tokens:
         mark = text[start]
         top = stack[-1] if stack else None
         if top is not None and top[1] is not None and mark not in ",]:":
             node = _arrive(top[0], str(top[1]), start, found)
-        if mark in "{[":
-            stack.append([node, 0 if mark == "[" else None])
+        if mark in "{[" and node is None:
+            tokens.move(_behind(text, start))
+            expect_key = False
+        elif mark in "{[":
+            stack.append([node, 0 if mark == "[" else None, _last_index(node)])
             expect_key = mark == "{"
         elif mark in "}]":
             if stack:  # an invalid document has no places, and must not stop the report of its own fault
@@ -364,27 +383,69 @@ def _scan(text: str, trie: dict[str, Any]) -> dict[str, int]:
             expect_key = top is not None and top[1] is None
             if top is not None and top[1] is not None:
                 top[1] += 1
+                if top[1] > top[2]:  # of an array, which has no index twice, the rest is of no interest
+                    tokens.move(_behind(text, start, depth=1))
+                    stack.pop()
         elif expect_key and top is not None:
             node = _arrive(top[0], string, start, found)
             expect_key = False
     return found
 
 
-def _tokens(text: str) -> Iterator[tuple[int, str]]:
+class _Tokens:
     """Where each token begins, and what it says where it is a string; ends at a string that has no end."""
-    end: int | None = 0
-    while end is not None:
-        begin, end = end, None
-        for token in _TOKEN.finditer(text, begin):
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.move(0)
+
+    def move(self, position: int) -> None:
+        """Go on from here."""
+        self._found = _TOKEN.finditer(self._text, position)
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        while (token := next(self._found, None)) is not None:
             start = token.start()
-            if token.group() == '"':
-                try:
-                    string, end = _DECODER.raw_decode(text, start)
-                except ValueError:
-                    return
-                yield start, string
+            if token.group() != '"':
+                yield start, token[1] or ""
+                continue
+            try:
+                string, end = _DECODER.raw_decode(self._text, start)
+            except ValueError:
+                return
+            self.move(end)
+            yield start, string
+
+
+def _last_index(node: Any) -> int:
+    """The highest index that is wanted of an array."""
+    numbers = (int(part) for part in node if isinstance(part, str) and part.isdecimal() and len(part) < MAX_INDEX)
+    return max(numbers, default=-1)
+
+
+def _behind(text: str, position: int, depth: int = 0) -> int:
+    """The end of the array or object that begins here or holds this place, without a look at what is in it."""
+    while position < len(text):
+        mark = text[position]
+        if mark in "{[":
+            depth += 1
+        elif mark in "}]":
+            depth -= 1
+            if depth == 0:
+                return position + 1
+        elif (plain := _PLAIN.match(text, position)) is not None:
+            position = plain.end()
+            continue
+        else:  # a string with a backslash in it
+            try:
+                position = _DECODER.raw_decode(text, position)[1]
+            except ValueError:
                 break
-            yield start, token[1] or ""
+            continue
+        position += 1
+        if (plain := _PLAIN.match(text, position)) is not None:
+            position = plain.end()
+    return len(text)
 
 
 def _arrive(node: dict[str, Any] | None, part: str, at: int, found: dict[str, int]) -> dict[str, Any] | None:

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from hfcheck import formats
 from hfcheck.formats import (
+    card,
     gguf,
     gitattributes,
     index,
+    jinja,
     json_,
     lfs,
     npy,
@@ -30,9 +32,14 @@ from hfcheck.formats import (
     pickled,
     python_,
     safetensors,
+    sentencepiece,
     sniff,
     tar_,
+    tekken,
+    tiktoken,
+    tokenizer_json,
     torchscript,
+    vocabulary,
     zip_,
 )
 from hfcheck.formats.pickle_facts import Consumer
@@ -88,6 +95,13 @@ READERS: dict[str, tuple[Callable[[IO[bytes]], object], tuple[type[formats.Inval
     "tar_": (tar_.read, (tar_.TarInvalid,)),
     "npy": (npy.read, (npy.NpyInvalid,)),
     "torchscript": (torchscript.read, (python_.PythonInvalid,)),
+    "tokenizer_json": (tokenizer_json.read, (json_.JsonInvalid,)),
+    "tekken": (tekken.read, (json_.JsonInvalid,)),
+    "vocabulary": (vocabulary.read, (vocabulary.VocabularyInvalid,)),
+    "tiktoken": (tiktoken.read, (tiktoken.TiktokenInvalid,)),
+    "sentencepiece": (sentencepiece.read, (sentencepiece.SentencePieceInvalid,)),
+    "jinja": (jinja.read, (jinja.TemplateInvalid,)),
+    "card": (card.read, ()),
 }
 
 

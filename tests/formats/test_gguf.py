@@ -291,3 +291,22 @@ def test_any_bytes_give_facts_or_the_one_error(data: bytes) -> None:
         assert bool(found.cut) is (found.expected_size > found.size)
         assert all(tensor.begin >= found.data_start for tensor in found.tensors.values())
     assert 0 <= place <= len(data)
+
+
+@pytest.mark.parametrize("w", [LITTLE, BIG], ids=["little", "big"])
+def test_the_vocabulary_is_kept(w: Writer) -> None:
+    texts = ["<s>", "é", "", "a" * 70_000]
+    tokens = w.key(gguf.TOKENS, 9, w.pack("IQ", 8, 4) + b"".join(w.text(text.encode()) for text in texts))
+    types = w.key(gguf.TOKEN_TYPES, 9, w.pack("IQ4i", 5, 4, 3, 1, 2, 6))
+    found = facts(w.file([tokens, types], TENSOR))
+    assert found.tokens == ("<s>", "é", "", "")  # one that is longer than a piece is left out
+    assert found.token_types == bytes((3, 1, 2, 6))
+    assert found.metadata[gguf.TOKENS] == Array("str", 4)
+
+
+def test_a_vocabulary_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf, "MAX_TOKENS", 1)
+    w = LITTLE
+    tokens = w.key(gguf.TOKENS, 9, w.pack("IQ", 8, 2) + w.text(b"a") + w.text(b"b"))
+    found = facts(w.file([tokens, w.key(gguf.TOKEN_TYPES, 9, w.pack("IQ2i", 5, 2, 1, 1))], TENSOR))
+    assert (found.tokens, found.token_types) == (None, None)

@@ -34,10 +34,14 @@ ONE_OF = {
 }  # fmt: skip
 
 
-FROM_DATA = {"accept.py", "experts.py", "origin.py", "rename.py", "tie.py"}
-"""Modules of hfcheck/loading whose patterns are those of transformers, out of `schemas`: they are tried below.
+FROM_DATA = {
+    "loading": {"accept.py", "experts.py", "origin.py", "rename.py", "tie.py"},
+    "placement": {"expression.py", "tree.py", "values.py"},
+}
+"""Modules, by package, whose patterns are those of transformers, out of `schemas`: they are tried below.
 
-Those of `origin.py` are names of parameters, escaped, with up to nine digits in some places.
+Those of `origin.py` are names of parameters, escaped, with up to nine digits in some places. `expression.py` compiles
+the keys of a user's device map to learn what `re` says of them, and matches nothing with them.
 """
 
 METHODS = frozenset({"search", "match", "fullmatch"})
@@ -70,8 +74,8 @@ def collect() -> Iterator[Found]:
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=method), args=[pattern, *rest]):
                     if not isinstance(pattern, ast.Constant):
-                        assert path.parent.name == "loading", f"{path}:{node.lineno}: a pattern that is no literal"
-                        assert path.name in FROM_DATA, f"{path}:{node.lineno}: a pattern that is no literal"
+                        known = FROM_DATA.get(path.parent.name, ())
+                        assert path.name in known, f"{path}:{node.lineno}: a pattern that is no literal"
                         continue
                     text: Any = pattern.value
                     flags = [flag for flag in rest if isinstance(flag, (ast.Attribute, ast.BinOp))]
@@ -249,6 +253,8 @@ def of_transformers() -> list[str]:
             for tied in model.get("tied", ()):
                 found |= {*tied["keys"], *tied["keys"].values()}
             found |= {*model.get("ignore_missing", ()), *model.get("ignore_unexpected", ())}
+            kept = (*model.get("keep_fp32", ()), *model.get("keep_fp32_strict", ()))
+            found |= {name.replace("*", ".*") for name in kept}  # as `tree.py` reads them
     return sorted(pattern for pattern in found if set("*+{") & set(pattern))
 
 

@@ -42,7 +42,28 @@ def whole_files() -> Iterator[tuple[str, bytes]]:
     yield "a.py", b"import a.b as c\nfrom .d import *\ntry:\n    class E(F): x = 1\nexcept G as h: pass\n"
     yield "a.py", b"for i, *j in k: l: int = 1\nmatch m:\n    case {'n': o, **p}: (q := lambda: f'{r!s:>{t}}')\n"
     yield from pickles()
+    yield from tokenizers()
     yield "a.toml", b'select = ["IDX"]\nfail-on = "note"\n[ignore]\nRMC001 = "why"\n[per-path."*.json"]\nFMT = "x"\n'
+
+
+def tokenizers() -> Iterator[tuple[str, bytes]]:
+    """Vocabularies in every form."""
+    for merges in (b'["a b", "ab \\u00e9"]', b'[["a", "b"], ["a", "\\"]"]]', b"[]"):
+        model = b'{"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": %b}' % merges
+        yield "tokenizer.json", b'{"added_tokens": [{"id": 3, "content": "<s>"}], "model": %b}\n' % model
+        yield "tokenizer.json", b'{"model": %b, "x": {"merges": ["a", [1, -0]]}}' % model
+    yield "tokenizer.json", b'{"model": {"vocab": [["a", -1.5], ["b", 0]], "unk_id": 0}, "padding": null}'
+    config = b'{"default_vocab_size": 5, "default_num_special_tokens": 3, "version": "v3"}'
+    special = b'[{"rank": 0, "token_str": "<s>", "is_control": true}]'
+    ranks = b'[{"rank": 0, "token_bytes": "AA==", "token_str": "a"}, {"rank": 1, "token_bytes": "INA="}]'
+    yield "tekken.json", b'{"config": %b, "vocab": %b, "special_tokens": %b}' % (config, ranks, special)
+    yield "vocab.txt", b"[PAD]\n[UNK]\na\n##b \n\xe4\xb8\xad\r\n\na\n"
+    yield "merges.txt", b"#version: 0.2\na b\nab c\n\n"
+    yield "a.tiktoken", b"IQ== 0\nIg== 1\nIyQ= 2\n"
+    piece = b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02\x0a\x08\x0a\x01a\x15\0\0\x80\x3f"
+    yield "tokenizer.model", piece + b"\x12\x08\x18\x02\x98\x02\x01\xc0\x02\0\x1a\x0a\x0a\x08identity"
+    yield "README.md", b"---\nbase_model:\n- a/b-Chat\n---\n# b-Instruct\n"
+    yield "chat_template.jinja", b"{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\r\n{% endfor %}"
 
 
 def pickles() -> Iterator[tuple[str, bytes]]:

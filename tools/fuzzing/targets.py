@@ -81,6 +81,45 @@ def safetensors() -> Run:
     return both
 
 
+def tokenizer_json() -> Run:
+    """Whether the merges are cut out or not, the rest of the document is the same."""
+    run, json_ = reads("tokenizer_json")(), importlib.import_module("hfcheck.formats.json_")
+    base = importlib.import_module("hfcheck.formats")
+
+    def both(data: bytes) -> None:
+        facts: Any = run(data)
+        try:
+            whole = json_.parse(data)
+        except base.Invalid as error:
+            if facts is not None:
+                raise Disagreement(f"accepted, as JSON it is refused: {error}") from error
+            return
+        if facts is None:
+            raise Disagreement("refused, as JSON it is accepted")
+        merges: Any = whole.value["model"].pop("merges") if facts.merges is not None else None
+        if facts.merges is not None and (facts.value["model"].pop("merges") != [] or facts.merges.count != len(merges)):
+            raise Disagreement(f"{facts.merges.count} merges, not {len(merges)}")
+        if repr(facts.value) != repr(whole.value):
+            raise Disagreement("another document without the merges")
+        for name in ("nonfinite", "surrogates", "minus_zero", "bom", "watched"):
+            if getattr(facts, name) != getattr(whole, name):
+                raise Disagreement(f"{name} differs")
+
+    return both
+
+
+def vocabulary() -> Run:
+    """Both readers of text files."""
+    module, base = importlib.import_module("hfcheck.formats.vocabulary"), importlib.import_module("hfcheck.formats")
+
+    def run(data: bytes) -> None:
+        for read in (module.read, module.read_merges):
+            with contextlib.suppress(base.Invalid):
+                read(BytesIO(data))
+
+    return run
+
+
 def zip_archive() -> Run:
     run, torch_zip = reads("zip_")(), importlib.import_module("hfcheck.formats.torch_zip")
 
@@ -228,6 +267,13 @@ TARGETS = {
     "tar_": Target(reads("tar_"), "tar", change_bytes, named(".tar", ".nemo")),
     "npy": Target(reads("npy"), "npy", change_bytes, begins(b"\x93NUMPY")),
     "torchscript": Target(reads("torchscript"), "python", change_tokens, named(".py")),
+    "tokenizer_json": Target(tokenizer_json, "tokenizer", change_tokens, named("tokenizer.json")),
+    "tekken": Target(reads("tekken"), "json", change_tokens, named("tekken.json")),
+    "vocabulary": Target(vocabulary, "json", change_bytes, named("vocab.txt", "merges.txt")),
+    "tiktoken": Target(reads("tiktoken"), "json", change_bytes, named(".tiktoken")),
+    "sentencepiece": Target(reads("sentencepiece"), "onnx", change_bytes, named("tokenizer.model")),
+    "jinja": Target(reads("jinja"), "json", change_bytes, named(".jinja")),
+    "card": Target(reads("card"), "json", change_bytes, named("README.md")),
     "sniff": Target(sniffs, "magic", change_bytes, lambda _, __: True),
     "positions": Target(positions, "json", change_tokens, named(".json")),
     "settings": Target(settings, "toml", change_tokens, named(".toml")),
