@@ -1,0 +1,1 @@
+"""The token table of hfcheck against the tokenizers that transformers makes of the same files."""
