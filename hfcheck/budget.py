@@ -13,12 +13,16 @@ from hfcheck.formats.gguf import GgufFacts
 from hfcheck.formats.json_ import JsonFacts
 from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
+from hfcheck.formats.sentencepiece import SentencePieceFacts
+from hfcheck.formats.tekken import TekkenFacts
+from hfcheck.formats.tiktoken import TiktokenFacts
+from hfcheck.formats.vocabulary import MergesFacts, VocabularyFacts
 from hfcheck.formats.zip_ import ZipFacts
 
 MAX_KEPT = 512 * 2**20
 """Bytes that the facts of one unit take, as `footprint` counts them: two of the largest tokenizers."""
 
-_JSON_NODE, _TENSOR, _MEMBER, _KEY, _USE = 120, 600, 400, 400, 500
+_JSON_NODE, _TENSOR, _MEMBER, _KEY, _USE, _TOKEN = 120, 600, 400, 400, 500, 100
 """Bytes for each: an object of one key and a number, and the others with names of common length. Measured."""
 
 _TICK = 0.1
@@ -87,15 +91,29 @@ def footprint(facts: object) -> int:
     """About how many bytes the facts of a file take; 0 for those of a bounded size."""
     match facts:
         case JsonFacts():
-            return facts.nodes * _JSON_NODE + facts.size
+            return facts.nodes * _JSON_NODE + facts.size + _tokens(facts) * _TOKEN
         case SafetensorsFacts():
             return len(facts.tensors) * _TENSOR
         case GgufFacts():
-            return len(facts.tensors) * _TENSOR + len(facts.metadata) * _KEY
+            return len(facts.tensors) * _TENSOR + len(facts.metadata) * _KEY + _tokens(facts) * _TOKEN
         case ZipFacts():
             return len(facts.members) * _MEMBER
         case PickledFacts():
             return _pickled(facts)
+    return _tokens(facts) * _TOKEN
+
+
+def _tokens(facts: object) -> int:
+    """The tokens and merges that are kept of a file, beside its JSON."""
+    match facts:
+        case TekkenFacts() | TiktokenFacts() | GgufFacts():
+            return len(facts.tokens or ())
+        case SentencePieceFacts():
+            return len(facts.pieces)
+        case VocabularyFacts():
+            return len(facts.lines)
+        case MergesFacts():
+            return len(facts.merges)
     return 0
 
 

@@ -139,7 +139,7 @@ def load(path: str) -> Settings:
 
 
 def merged(
-    settings: Settings, *, select: tuple[str, ...], ignore: tuple[str, ...], fail_on: Severity | None
+    settings: Settings, *, fail_on: Severity | None, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()
 ) -> Settings:
     """The settings with what the command line says on top of them."""
     return replace(

@@ -1,10 +1,14 @@
 """Tiny repositories as data: the examples of a rule, from which come its tests and its documentation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hfcheck.finding import At
+from hfcheck.placement.target import Target
+
+if TYPE_CHECKING:
+    from hfcheck.placement.rehearsed import Rehearsed
 
 Content = Any
 """What an example says of one file.
@@ -127,10 +131,13 @@ class Pipe:
 class Example:
     """A tiny repository, and the exact places that the rule must find in it, in order.
 
-    `near_miss` marks one that looks wrong and is legal.
+    `near_miss` marks one that looks wrong and is legal. `target` is what the dry run is asked for, if it is about one.
+    `rehearsal` has the weight files read to their end, or says what came of that where no file can bring it about.
     """
 
     title: str
     files: Mapping[str, Content]
     at: tuple[At, ...] = ()
     near_miss: bool = False
+    target: Target | None = None
+    rehearsal: "Callable[[], Rehearsed] | bool" = False

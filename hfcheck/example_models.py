@@ -37,6 +37,25 @@ QWEN3_MOE: Mapping[str, Any] = {
     "mlp_only_layers": [],
 }
 
+GPT_OSS: Mapping[str, Any] = {
+    "architectures": ["GptOssForCausalLM"],
+    "model_type": "gpt_oss",
+    "vocab_size": _VOCABULARY,
+    "hidden_size": _HIDDEN,
+    "intermediate_size": _HIDDEN,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": _KEYS,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 1,
+    "layer_types": ["full_attention"],
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+    "tie_word_embeddings": False,
+}
+
 BERT: Mapping[str, Any] = {
     "architectures": ["BertForSequenceClassification"],
     "model_type": "bert",
@@ -66,6 +85,22 @@ def llama_tensors() -> Tensors:
     return {**_ends(), **llama_layer(0), **llama_layer(1)}
 
 
+def llama_of_heads(heads: int, kv_heads: int, **fields: object) -> dict[str, Content]:
+    """A repository of LLAMA with as many heads, of four numbers each: it is as wide as its heads together."""
+    width = heads * _KEYS
+    sizes = {_HIDDEN: width, 2 * _KEYS: width, _KEYS: kv_heads * _KEYS}
+    projections = ("q_proj", "k_proj", "v_proj", "o_proj")
+    tensors = {
+        name: (
+            dtype,
+            [sizes.get(size, size) if size == _HIDDEN or _is_of(name, projections) else size for size in shape],
+        )
+        for name, (dtype, shape) in llama_tensors().items()
+    }
+    config = {**LLAMA, "hidden_size": width, "num_attention_heads": heads, "num_key_value_heads": kv_heads}
+    return repository(config, tensors, **fields)
+
+
 def qwen3_moe_tensors() -> Tensors:
     """The tensors of QWEN3_MOE, each expert by itself, as they are published."""
     experts = {
@@ -73,6 +108,25 @@ def qwen3_moe_tensors() -> Tensors:
     }
     norms = {"self_attn.q_norm.weight": [_KEYS], "self_attn.k_norm.weight": [_KEYS]}
     layer = {**_attention(), **norms, "mlp.gate.weight": [2, _HIDDEN], **experts}
+    return {**_ends(), **_named("model.layers.0.", layer)}
+
+
+def gpt_oss_tensors() -> Tensors:
+    """The tensors of GPT_OSS, not quantised."""
+    square = [_HIDDEN, _HIDDEN]
+    layer: dict[str, list[int]] = {
+        "input_layernorm.weight": [_HIDDEN],
+        "post_attention_layernorm.weight": [_HIDDEN],
+        **{f"self_attn.{one}_proj.weight": square for one in "qkvo"},
+        **{f"self_attn.{one}_proj.bias": [_HIDDEN] for one in "qkvo"},
+        "self_attn.sinks": [2],
+        "mlp.router.weight": square,
+        "mlp.router.bias": [_HIDDEN],
+        "mlp.experts.gate_up_proj": [8, _HIDDEN, 2 * _HIDDEN],
+        "mlp.experts.gate_up_proj_bias": [8, 2 * _HIDDEN],
+        "mlp.experts.down_proj": [8, _HIDDEN, _HIDDEN],
+        "mlp.experts.down_proj_bias": [8, _HIDDEN],
+    }
     return {**_ends(), **_named("model.layers.0.", layer)}
 
 
@@ -109,6 +163,10 @@ def renamed(tensors: Tensors, old: str, new: str) -> Tensors:
     return {name.replace(old, new): tensor for name, tensor in tensors.items()}
 
 
+def _is_of(name: str, modules: tuple[str, ...]) -> bool:
+    return any(module in name for module in modules)
+
+
 def _named(prefix: str, shapes: Mapping[str, list[int]]) -> Tensors:
     return {prefix + name: ("F32", shape) for name, shape in shapes.items()}
 
@@ -137,3 +195,19 @@ def _feed_forward(prefix: str, size: int) -> dict[str, list[int]]:
         f"{prefix}up_proj.weight": [size, _HIDDEN],
         f"{prefix}down_proj.weight": [_HIDDEN, size],
     }
+
+
+def fp8_tensors(block: int) -> Tensors:
+    """The tensors of LLAMA with the matrices of its layers in 8 bits, and a scale for each block of this edge."""
+    found: Tensors = {}
+    for name, (dtype, shape) in llama_tensors().items():
+        is_matrix = "_proj" in name
+        found[name] = ("F8_E4M3" if is_matrix else dtype, shape)
+        if is_matrix:
+            found[f"{name}_scale_inv"] = ("F32", [-(-extent // block) for extent in shape])
+    return found
+
+
+def fp8_config(block: int, **fields: object) -> dict[str, Any]:
+    """The `quantization_config` of these tensors."""
+    return {"quant_method": "fp8", "weight_block_size": [block, block], "activation_scheme": "dynamic", **fields}

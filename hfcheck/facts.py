@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from posixpath import basename, dirname, join, splitext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hfcheck import layout
 from hfcheck.finding import quote
@@ -23,14 +23,23 @@ from hfcheck.loading.answer import Answer
 from hfcheck.loading.config_faults import config_faults
 from hfcheck.loading.draft import ConfigRaises
 from hfcheck.loading.judge import UNCLAIMED, Load, judge, not_checked
+from hfcheck.placement.target import Target
 from hfcheck.remote_code import Site, sites
 from hfcheck.repository import Entry, Form, Repository
 from hfcheck.runtimes import is_of_another
 from hfcheck.shards import Comparison, Disagreement, WeightSet, compare, disagreement
 from hfcheck.shelf import Reading, Shelf
+from hfcheck.tokens.build import MARKERS, build
+from hfcheck.tokens.embeddings import Embeddings, embeddings
+from hfcheck.tokens.folder import Folder
+from hfcheck.tokens.table import TokenTable
 from hfcheck.torch_load import loaded, stopped, with_others
 from hfcheck.tying import says_untied
 from hfcheck.weights import Index, candidates
+
+if TYPE_CHECKING:  # a plain check has no target, and need not wait for what only a dry run needs
+    from hfcheck.placement.rehearsed import Rehearsed
+    from hfcheck.placement.result import DryRun
 
 F = TypeVar("F")
 
@@ -62,6 +71,10 @@ class Facts:
     shelf: Shelf
     answer: Answer | None = None
     """What the installed transformers says of the class, where somebody asked it."""
+    target: Target | None = None
+    """The devices that a dry run is asked for, where somebody asked for one."""
+    rehearsed: "Rehearsed | None" = None
+    """What reading the weights and copying them to those devices came to, where somebody asked for that."""
 
     def has_file(self, path: str) -> bool:
         """Whether there is a regular file at this path, anywhere in the repository."""
@@ -200,23 +213,71 @@ class Facts:
         load = judge(self.config, tensors, elsewhere, self.answer, self.shared_tensors)
         return with_others(load, self._loaded_states)
 
+    @cached_property
+    def tokens(self) -> TokenTable | None:
+        """What `AutoTokenizer.from_pretrained` of transformers would make of this folder; None without a tokenizer."""
+        return self.token_tables.get(self.folder)
+
+    @cached_property
+    def token_tables(self) -> dict[str, TokenTable]:
+        """The same for every folder of the unit with a tokenizer: those of pipelines lie in folders of their own."""
+        names: dict[str, set[str]] = {self.folder: set()}
+        for entry in self.files:
+            if entry.form is Form.FILE and basename(entry.path) in MARKERS:
+                names.setdefault(dirname(entry.path), set())
+        for entry in self.files:
+            if entry.form is Form.FILE:
+                for folder in (dirname(entry.path), dirname(dirname(entry.path))):
+                    if folder in names:
+                        names[folder].add(entry.path[len(folder) + 1 if folder else 0 :])
+        tables = {}
+        for folder, inside in sorted(names.items()):
+            config = self.config if folder == self.folder else None
+            table = build(Folder(folder, frozenset(inside), self._read, self._refused), config or {})
+            if table is not None:
+                tables[folder] = table
+        return tables
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """How many ids the model in this folder has room for: `embeddings.rows` is that of its text model."""
+        tensors = {name: tensor for header in self.loaded_headers.values() for name, tensor in header.tensors.items()}
+        return embeddings(self.config or {}, self.inside(layout.CONFIG), tensors, self.loaded_tensors)
+
+    def _read(self, path: str) -> object:
+        reading = self.reading(path)
+        return reading.facts if reading is not None else None
+
+    def _refused(self, path: str) -> bool:
+        reading = self.reading(path)
+        return reading is not None and reading.invalid is not None and not reading.exceeded
+
+    @cached_property
+    def dry_run(self) -> "DryRun | None":
+        """What a load onto the devices of the target would come to; None where nobody asked, or there is no model."""
+        if self.target is None or self.config is None or not self.claims_transformers:
+            return None
+        from hfcheck.placement.dry_run import dry_run  # noqa: PLC0415 - a plain check has no target
+
+        return dry_run(self.load, self.config, self.loaded_headers, self.target, self._index_metadata.get("dtype"))
+
     def _stopped_at(self, path: str) -> Load | None:
         """The load that ends at a weight file, or is not known because of it; None for one that is read."""
         reading = self.reading(path)
         if reading is None or reading.pickled is None or path.endswith(".safetensors"):
             is_read = path in self.loaded_headers and path.endswith(".safetensors")
             return None if is_read else self._unread(path)
-        asks = path in self.loaded[:1] and not self._index_gives_dtype
+        asks = path in self.loaded[:1] and "dtype" not in self._index_metadata
         return stopped(basename(path), reading.pickled, reading.facts, self.config if asks else None)
 
     @property
-    def _index_gives_dtype(self) -> bool:
-        """Whether transformers takes the precision from the index, where the config does not give it."""
+    def _index_metadata(self) -> dict[str, Any]:
+        """The metadata of the index. transformers takes its `dtype` where the config does not give one."""
         document = self.json(self.index.path) if self.index is not None else None
         if document is None or type(document.value) is not dict:
-            return False
+            return {}
         metadata = document.value.get("metadata")
-        return type(metadata) is dict and "dtype" in metadata
+        return metadata if type(metadata) is dict else {}
 
     def _stopped_at_index(self, path: str) -> Load | None:
         """The load of an index that cannot be followed, by any loader or by us; None for one that can."""

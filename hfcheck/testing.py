@@ -9,10 +9,10 @@ import json
 import os
 import struct
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hfcheck.example import (
     Append,
@@ -32,13 +32,17 @@ from hfcheck.example import (
     TorchZip,
 )
 from hfcheck.example_torch import legacy, members
-from hfcheck.facts import units
+from hfcheck.facts import Facts, units
 from hfcheck.finding import Finding
 from hfcheck.formats import lfs
 from hfcheck.formats.safetensors import BITS
 from hfcheck.pickle_assembler import assembled
+from hfcheck.placement.target import Target
 from hfcheck.repository import scan
 from hfcheck.rule import Rule
+
+if TYPE_CHECKING:
+    from hfcheck.placement.rehearsed import Rehearsed
 
 Tensors = dict[str, tuple[str, list[int]]]
 """Tensors of a safetensors file, as an example writes them."""
@@ -72,14 +76,25 @@ def cases(rule: type[Rule]) -> list[Case]:
 def check(case: Case, folder: Path) -> None:
     """Write the example into an empty folder and compare the places that the rule finds with those that it must."""
     write(case.example, folder)
-    found = findings(case.rule, folder)
+    found = findings(case.rule, folder, case.example.target, rehearsal=case.example.rehearsal)
     assert [finding.at for finding in found] == list(case.example.at), [finding.message for finding in found]  # noqa: S101 - what a test helper is for
     assert bool(case.example.at) == case.bad, "a bad example has places, a good one has none"  # noqa: S101 - as above
 
 
-def findings(rule: type[Rule], folder: Path) -> list[Finding]:
-    """What one rule finds in all units of the repository in a folder."""
-    return [finding for facts in units(scan(str(folder))) for finding in rule().check(facts)]
+def findings(
+    rule: type[Rule], folder: Path, target: Target | None = None, *, rehearsal: "Callable[[], Rehearsed] | bool" = False
+) -> list[Finding]:
+    """What one rule finds in all units of the repository in a folder; `target` and `rehearsal` are as in an example."""
+    parts = [replace(facts, target=target) for facts in units(scan(str(folder)))]
+    if rehearsal:
+        parts = [replace(facts, rehearsed=_rehearsed(facts, rehearsal)) for facts in parts]
+    return [finding for facts in parts for finding in rule().check(facts)]
+
+
+def _rehearsed(facts: Facts, rehearsal: "Callable[[], Rehearsed] | Literal[True]") -> "Rehearsed":
+    from hfcheck.rehearsal.rehearse import rehearse  # noqa: PLC0415 - few rules need it
+
+    return rehearse(facts, digest=True) if rehearsal is True else rehearsal()
 
 
 def write(example: Example, folder: Path) -> None:
@@ -138,7 +153,9 @@ def llama_without_weights() -> dict[str, Content]:
             "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
             "model": {"type": "WordLevel", "vocab": tokens, "unk_token": "!"},
         },
-        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64},
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, "pad_token": "#",
+        },
     }  # fmt: skip
 
 

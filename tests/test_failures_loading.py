@@ -93,7 +93,7 @@ def bert(prefix: str = "") -> Files:
         "cls.predictions.transform.dense": [16, 16],
     }
     shapes: dict[str, list[int]] = {
-        "bert.embeddings.position_embeddings.weight": [32, 16],
+        "bert.embeddings.position_embeddings.weight": [64, 16],
         "bert.embeddings.token_type_embeddings.weight": [2, 16],
         "bert.embeddings.word_embeddings.weight": [64, 16],
         "cls.predictions.bias": [64],
@@ -105,9 +105,11 @@ def bert(prefix: str = "") -> Files:
     config = {
         "architectures": ["BertForMaskedLM"], "model_type": "bert", "dtype": "float32", "vocab_size": 64,
         "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4,
-        "max_position_embeddings": 32, "type_vocab_size": 2, "pad_token_id": 0,
+        "max_position_embeddings": 64, "type_vocab_size": 2, "pad_token_id": 2,
     }  # fmt: skip
-    return {CONFIG: config, SINGLE: {f"{prefix}{name}": ("F32", shape) for name, shape in shapes.items()}}
+    tokenizer = {name: text for name, text in testing.llama_without_weights().items() if name.startswith("tokenizer")}
+    tensors = {f"{prefix}{name}": ("F32", shape) for name, shape in shapes.items()}
+    return {**tokenizer, CONFIG: config, SINGLE: tensors}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ HEAVY = {
 ON_DEMAND = {
     "subprocess", "hfcheck.loading.ask", "hfcheck.loading.deep", "hfcheck.opinion.ask", "hfcheck.rehearsal",
 }  # fmt: skip
-"""What `--deep` and `--second-opinion` take to ask the installed transformers and fickling."""
+"""What `--deep`, `--second-opinion` and `--rehearse` take to ask transformers and fickling, and to read weights."""
+
+DRY_RUN = {"hfcheck.dry_run.command", "hfcheck.placement.result", "hfcheck.placement.dry_run", "hfcheck.placement.tree"}
+"""What only a dry run takes."""
 
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
@@ -70,6 +73,25 @@ def test_plain_check_loads_nothing_heavy(command: list[str], tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (1, ""), "the missing shard is found"
     modules = set(loaded.read_text().split("\n"))
     assert {"hfcheck.engine", "hfcheck_rules.index_shard_missing"} <= modules, "it came as far as the rules"
+    assert not {name.partition(".")[0] for name in modules} & HEAVY
+    assert not modules & ON_DEMAND, "no process is started"
+    assert not modules & DRY_RUN, "nobody asked for devices"
+
+
+@pytest.mark.parametrize("command", ["dry-run", "check"])
+def test_a_dry_run_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
+    model, loaded = tmp_path / "model", tmp_path / "loaded"
+    model.mkdir()
+    testing.write(Example("a small model", testing.llama()), model)
+    (tmp_path / "sitecustomize.py").write_text(PROBE)
+    environment = {"PYTHONPATH": str(tmp_path), "LOADED": str(loaded)}
+    arguments = [command, str(model), "--device", "0=1GiB:sm_80", "--device", "disk", "--context", "16"]
+    done = subprocess.run(
+        [*COMMANDS["python -m"], *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    modules = set(loaded.read_text().split("\n"))
+    assert modules >= (DRY_RUN if command == "dry-run" else DRY_RUN - {"hfcheck.dry_run.command"}), "it was planned"
     assert not {name.partition(".")[0] for name in modules} & HEAVY
     assert not modules & ON_DEMAND, "no process is started"
 

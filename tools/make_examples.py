@@ -61,6 +61,7 @@ def make_whole(folder: Path) -> None:
     fill(model)
     model.save_pretrained(folder, max_shard_size="32KB")
     tokenizer(config.vocab_size).save_pretrained(folder)
+    for_all_readers(folder)
     (folder / "README.md").write_text(CARD.format(name=WHOLE, text=CARDS[WHOLE]))
 
 
@@ -91,6 +92,18 @@ def tokenizer(size: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=learner, model_max_length=256, **SPECIAL
     )
+
+
+def for_all_readers(folder: Path) -> None:
+    """The tokenizer in the forms that transformers 4 reads as well."""
+    path = folder / "tokenizer.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["model"]["merges"] = [" ".join(merge) for merge in document["model"]["merges"]]
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def lose_a_tensor(folder: Path) -> None:

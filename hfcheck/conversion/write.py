@@ -100,9 +100,9 @@ class _Staged:
     def file(self, name: str) -> Iterator[IO[bytes]]:
         """A new file for what will be called `name`; at the end of the block it is on the disk."""
         path = os.path.join(self._folder, f".hfcheck-{secrets.token_hex(8)}.part")
+        self._temporary[name] = path  # before there is one, or an interrupt in between would leave it behind
         with writing():
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-        self._temporary[name] = path
         # Without a buffer: what cannot be written fails where it is written, and not once more when it is closed.
         with os.fdopen(descriptor, "wb", buffering=0) as stream:
             yield stream

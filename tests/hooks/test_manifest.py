@@ -50,12 +50,12 @@ def matches(name: str) -> bool:
     return re.search(HOOKS["hfcheck"]["files"], name) is not None  # `search`, as pre-commit does
 
 
-@pytest.mark.parametrize("name", INSIDE)
+@pytest.mark.parametrize("name", sorted(INSIDE))
 def test_files_takes(name: str) -> None:
     assert matches(name)
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("name", sorted(OUTSIDE))
 def test_files_leaves(name: str) -> None:
     assert not matches(name)
 

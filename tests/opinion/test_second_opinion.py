@@ -13,8 +13,8 @@ import pytest
 from jsonschema.validators import validator_for
 
 from hfcheck import engine
+from hfcheck.company import Company
 from hfcheck.config import Settings
-from hfcheck.engine import Company
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity
 from hfcheck.opinion import gather
