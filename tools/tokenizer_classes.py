@@ -1,9 +1,10 @@
 """Writes `schemas/tokenizers.json`: which tokenizer transformers builds for what, and what its classes bring along.
 
-    python tools/tokenizer_classes.py
+    python tools/tokenizer_classes.py [--check]
 
-Needs transformers, sentencepiece and protobuf. Each class that is built on `tokenizers` is made once with a vocabulary
-of a few letters, and what is in it beyond them is what the class adds by itself.
+`--check` writes nothing, and ends with 1 where the file would be another one. Needs transformers and sentencepiece.
+Each class that is built on `tokenizers` is made once with a vocabulary of a few letters, and what is in it beyond them
+is what the class adds by itself.
 """
 
 import inspect
@@ -56,7 +57,7 @@ def main() -> int:
             classes[found.__name__] = _described(found)
     data = {
         "transformers": transformers.__version__,
-        "types": {kind: name for kind, name in auto.TOKENIZER_MAPPING_NAMES.items() if name},
+        "types": {kind: name for kind, name in sorted(auto.TOKENIZER_MAPPING_NAMES.items()) if name},
         "auto": _auto(),
         "incorrect": sorted(auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS),
         "names": auto.MODEL_IDS_TO_TOKENIZERS_BACKEND,
@@ -65,7 +66,12 @@ def main() -> int:
         "others": others,
         "classes": dict(sorted(classes.items())),
     }
-    TARGET.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    if "--check" in sys.argv[1:]:
+        is_same = TARGET.read_text(encoding="utf-8") == text
+        print(f"{TARGET.name}: {'the same' if is_same else 'STALE'}")
+        return int(not is_same)
+    TARGET.write_text(text, encoding="utf-8")
     return 0
 
 
