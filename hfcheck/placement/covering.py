@@ -18,9 +18,14 @@ def owners(keys: Collection[str], names: Sequence[str]) -> dict[str, str | None]
     return found
 
 
+def cover(keys: Collection[str], name: str) -> str | None:
+    """The longest key that a name is, or lies under, as `owners` has it for many names at once."""
+    at = name
+    while at and at not in keys:
+        at = at.rpartition(".")[0]
+    return at if at in keys else None
+
+
 def around(device_map: Mapping[str, Key], key: str) -> str | None:
     """The longest other key that a key lies under; None for the outermost ones, whether "" is a key or not."""
-    path = key.rpartition(".")[0]
-    while path and path not in device_map:
-        path = path.rpartition(".")[0]
-    return path or None
+    return cover(device_map, key.rpartition(".")[0]) or None

@@ -121,9 +121,7 @@ def _read(found: DryRun, trial: Trial, headers: Mapping[str, Header]) -> DryRun:
         )
         for use in trial.uses
     )
-    return replace(
-        found, devices=uses, shards=shards, offload=written, peaks=peaks, offload_folder_bytes=written.folder
-    )
+    return replace(found, devices=uses, shards=shards, offload=written, peaks=peaks)
 
 
 def _not_checked(model: Model, checkpoint: Checkpoint | None, target: Target) -> Iterator[str]:

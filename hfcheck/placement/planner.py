@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hfcheck.finding import quote
 from hfcheck.placement.budgets import budgets
 from hfcheck.placement.cleaned import cleaned
+from hfcheck.placement.covering import cover
 from hfcheck.placement.device import Key
 from hfcheck.placement.model import Model, Module, walk
 from hfcheck.placement.plan import Plan, PlannerRaises, Stop
@@ -238,18 +239,9 @@ def _check_ties(ready: Prepared, placed: Mapping[str, Key]) -> None:
     """`check_tied_parameters_on_same_device`, which wants a device for each of them."""
     for group in ready.groups:
         for name in group:
-            if not _is_covered(name, placed):
+            if cover(placed, name) is None:
                 raise PlannerRaises(
                     "ValueError",
                     f"{quote(name)} is a tied parameter that the computed device map has no key for; write the device"
                     " map by hand",
                 )
-
-
-def _is_covered(name: str, placed: Mapping[str, Key]) -> bool:
-    end = len(name)
-    while end > 0:
-        if name[:end] in placed:
-            return True
-        end = name.rfind(".", 0, end)
-    return "" in placed

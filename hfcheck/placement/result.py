@@ -133,7 +133,6 @@ class DryRun:
     """Tokens that were reckoned with: those of the target, or a default."""
     positions: int | None = None
     """Tokens that the model was made for, where its config says so."""
-    offload_folder_bytes: int = 0
     largest_context: Largest | None = None
     largest_batch: Largest | None = None
     changes: tuple[Change, ...] = ()
@@ -153,6 +152,10 @@ class DryRun:
             return False
         unlisted = any(use.fit == "does-not-fit" and not use.is_listed for use in self.devices)
         return not unlisted and self.largest_context.perhaps < self.target.context
+
+    @property
+    def offload_folder_bytes(self) -> int:
+        return self.offload.folder if self.offload is not None else 0
 
     @property
     def verdict(self) -> Verdict:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from hfcheck.formats.safetensors import SafetensorsFacts
 from hfcheck.formats.tensor import Header
 from hfcheck.formats.torch_state import StateDict
+from hfcheck.placement.covering import cover
 from hfcheck.placement.device import Key
 from hfcheck.placement.model import Model
 from hfcheck.placement.target import Dialect
@@ -70,10 +71,8 @@ def owner(device_map: Mapping[str, Key], name: str) -> Key | None:
 
     None where there is none, which is a ValueError there.
     """
-    at = name
-    while at and at not in device_map:
-        at = at.rpartition(".")[0]
-    return device_map.get(at)
+    key = cover(device_map, name)
+    return None if key is None else device_map[key]
 
 
 def _transformers(model: Model, placed: Mapping[str, Key | None], headers: Mapping[str, Header]) -> ShardPlan:

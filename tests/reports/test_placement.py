@@ -20,6 +20,7 @@ from hfcheck.loading.judge import Load, not_checked
 from hfcheck.locate import Located
 from hfcheck.placement.device import Key, devices
 from hfcheck.placement.model import Model, Module
+from hfcheck.placement.offload import Offload
 from hfcheck.placement.parallel import Parallel, Rank, Rule
 from hfcheck.placement.plan import Plan, PlannerRaises, Stop
 from hfcheck.placement.rehearsed import Copied, CopyFailure, FileRead, NonFinite, Promise, Rehearsed, Skip
@@ -175,7 +176,7 @@ def test_nothing_is_said_to_fit_that_does_not_load() -> None:
 
 
 def test_every_figure_of_an_approximate_tree_says_so() -> None:
-    approximate = replace(FITS, model=model(inexact="it is code"), offload_folder_bytes=GIB)
+    approximate = replace(FITS, model=model(inexact="it is code"), offload=Offload("transformers", folder=GIB))
     said = "\n".join(lines(approximate, 1000))
     figures = re.findall(r"(about (?:[0-9.]+ (?:[KMGT]iB )?to )?)?\b([0-9.]+ (?:[KMGT]i)?B)\b", said)
     assert "    | holds about 18 modules" in said.splitlines(), "no map that could be copied"
