@@ -17,7 +17,7 @@ from hfcheck.formats.lfs import PointerFacts
 from hfcheck.formats.pickled import PickledFacts
 from hfcheck.formats.python_ import PythonFacts
 from hfcheck.formats.safetensors import SafetensorsFacts
-from hfcheck.formats.tensor import Header, Tensor
+from hfcheck.formats.tensor import Header, Tensor, tensors_of
 from hfcheck.formats.torch_state import Root, StateDict, shared
 from hfcheck.loading.answer import Answer
 from hfcheck.loading.config_faults import config_faults
@@ -203,9 +203,8 @@ class Facts:
         for path in self.loaded or (self.opened,):
             if stop := self._stopped_at(path):
                 return stop
-        tensors = {name: t for header in self.loaded_headers.values() for name, t in header.tensors.items()}
-        others = self._headers(self.unlisted_shards)
-        elsewhere = {name: t for header in others.values() for name, t in header.tensors.items()}
+        tensors = self.stored
+        elsewhere = tensors_of(self._headers(self.unlisted_shards))
         mapped = (self.index.tensors_by_shard() if self.index is not None else {}).values()
         nowhere = Tensor("", (), 0, 0)
         stored = tensors.keys() | elsewhere.keys()
@@ -241,8 +240,7 @@ class Facts:
     @cached_property
     def embeddings(self) -> Embeddings:
         """How many ids the model in this folder has room for: `embeddings.rows` is that of its text model."""
-        tensors = {name: tensor for header in self.loaded_headers.values() for name, tensor in header.tensors.items()}
-        return embeddings(self.config or {}, self.inside(layout.CONFIG), tensors, self.loaded_tensors)
+        return embeddings(self.config or {}, self.inside(layout.CONFIG), self.stored, self.loaded_tensors)
 
     def _read(self, path: str) -> object:
         reading = self.reading(path)
@@ -373,6 +371,11 @@ class Facts:
         return self._headers(self.loaded)
 
     @cached_property
+    def stored(self) -> dict[str, Tensor]:
+        """The tensors in those headers."""
+        return tensors_of(self.loaded_headers)
+
+    @cached_property
     def loaded_tensors(self) -> dict[str, str]:
         """The tensors in those headers, each with its file; of two of the same name the one that is loaded last."""
         return {name: path for path, header in self.loaded_headers.items() for name in header.tensors}
@@ -497,7 +500,7 @@ class Facts:
 
     def _weight_set(self, paths: Collection[str], *, whole: bool, single: bool) -> WeightSet:
         headers = self._headers(paths)
-        tensors = {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+        tensors = tensors_of(headers)
         return WeightSet(tuple(paths), tensors if len(headers) == len(paths) else None, whole, single)
 
     def _headers(self, paths: Iterable[str]) -> dict[str, Header]:

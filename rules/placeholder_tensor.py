@@ -118,7 +118,7 @@ class PlaceholderTensor(Rule):
             return
         if facts.kind not in HAVE_A_LOADER or any(facts.has_file(facts.inside(name)) for name in QUANTISED_FILES):
             return
-        tensors = {name: tensor for header in facts.loaded_headers.values() for name, tensor in header.tensors.items()}
+        tensors = facts.stored
         if "quantization_config" in (facts.config or {}) or any(name.endswith(QUANTISED_NAMES) for name in tensors):
             return
         found = sorted(_placeholders(tensors))

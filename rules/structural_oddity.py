@@ -108,7 +108,7 @@ class StructuralOddity(Rule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         if facts.load.gap is None or facts.config is None or facts.unlisted_shards:
             return
-        tensors = {name: tensor for header in facts.loaded_headers.values() for name, tensor in header.tensors.items()}
+        tensors = facts.stored
         if recognise(facts.config, tensors) is not None:
             return
         mapped = facts.index.facts.weight_map if facts.index is not None else {}

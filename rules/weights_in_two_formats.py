@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from hfcheck.facts import Facts
 from hfcheck.finding import At, Finding, Severity, quote
-from hfcheck.formats.tensor import Tensor
+from hfcheck.formats.tensor import Tensor, tensors_of
 from hfcheck.layout import ADAPTER_WEIGHTS, DIFFUSERS_WEIGHTS, SINGLE_WEIGHTS
 from hfcheck.rule import Example, Rule
 
@@ -121,7 +121,7 @@ def _tensors(facts: Facts, path: str) -> dict[str, Tensor] | None:
         headers = facts.shard_headers(index)
         if headers is None:
             return None
-        return {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+        return tensors_of(headers)
     header = facts.header(path)
     return dict(header.tensors) if header is not None else None
 

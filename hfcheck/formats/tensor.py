@@ -29,3 +29,8 @@ class Header(Protocol):
 
     @property
     def tensors(self) -> Mapping[str, Tensor]: ...
+
+
+def tensors_of(headers: Mapping[str, Header]) -> dict[str, Tensor]:
+    """All tensors of several files, by path; of two of the same name the one that is loaded last."""
+    return {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hfcheck.formats.safetensors import SafetensorsFacts
-from hfcheck.formats.tensor import Header, Tensor
+from hfcheck.formats.tensor import Header, Tensor, tensors_of
 from hfcheck.placement.device import Key
 from hfcheck.placement.model import Model, Weight
 from hfcheck.placement.shards import owner
@@ -45,7 +45,7 @@ def _transformers(
     model: Model, placed: Mapping[str, Key | None], headers: Mapping[str, Header]
 ) -> Iterator[tuple[Key, Peak]]:
     """Stacked or joined, a tensor is there twice: what it is made of and itself. Dequantised, it takes more."""
-    stored = {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+    stored = tensors_of(headers)
     through_ram: list[tuple[str, int, int]] = []
     for first, nbytes in _made(model):
         device = placed.get(first)

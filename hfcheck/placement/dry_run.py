@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hfcheck.formats.tensor import Header
+from hfcheck.formats.tensor import Header, tensors_of
 from hfcheck.loading.judge import Load
 from hfcheck.placement.cache import Cache
 from hfcheck.placement.cache_check import disagreements
@@ -39,7 +39,7 @@ def dry_run(
 
     `index_dtype` is the type in the metadata of the index, which counts where the config has none.
     """
-    tensors = {name: tensor for header in headers.values() for name, tensor in header.tensors.items()}
+    tensors = tensors_of(headers)
     if not tensors:
         return DryRun(target, incomplete=load.reason or "there are no weights here that hfcheck can read")
     if load.outcome == "raises":
